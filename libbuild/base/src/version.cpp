@@ -1,0 +1,9 @@
+#include <build/base/version.h>
+
+#include "xbuild_version.h"
+
+namespace build::base {
+
+std::string_view version() { return XBUILD_VERSION; }
+
+}  // namespace build::base
