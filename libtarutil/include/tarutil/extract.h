@@ -1,0 +1,89 @@
+// Unpacking a tar.gz that a stranger sent, beneath a directory that is already open.
+//
+// What comes out of the archive stays in the directory: names are checked, everything is opened
+// beneath it without following symbolic links (see beneath.h), symbolic links in the archive are skipped, devices
+// and fifos refused. Memory is bounded whatever the archive says: a few hundred KiB, and about 50
+// bytes for each regular file (to know what hard links may refer to).
+//
+// - Regular files: written under a temporary name beside the final one and renamed, so a failing
+//   extraction never leaves a half-written file under its name. What was complete before stays.
+// - Modes: exactly the entry's nine permission bits, whatever the umask and whatever stood there before; set-id and
+//   sticky bits are dropped. Directories are 0755. (The original lets the umask apply and keeps the mode of a
+//   file that it overwrites.)
+// - Times: modification and access time are the entry's, cut down to `now`.
+// - Hard links: become links to the regular file of that name if this extraction made it, and are
+//   refused otherwise. (The original makes an empty file of each.)
+// - Parents that are missing are made, 0755. Global pax headers are skipped.
+// - The compression is gzip, any number of members. Runs of zeros become holes.
+//
+// extract() blocks; call it on a pool thread. Nothing is shared between calls.
+#pragma once
+
+#include <tarutil/beneath.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+namespace tarutil {
+
+/// Gives the archive's next bytes: at least one, 0 at the end. What it throws comes out of extract().
+using Source = std::function<std::size_t(std::span<char> into)>;
+
+struct ExtractLimits {
+  std::uint64_t entries = 1'000'000;
+  /// Of all files together, and of one, unpacked.
+  std::uint64_t total_bytes = std::uint64_t{64} << 30;
+  std::uint64_t file_bytes = std::uint64_t{16} << 30;
+  /// Of an entry's name, and how many components it may have.
+  std::size_t path_bytes = 4095;
+  std::size_t depth = 128;
+};
+
+struct ExtractOptions {
+  ExtractLimits limits;
+  /// The directory's path as error texts show it before the names below it; empty: names stand alone.
+  std::string directory_name;
+  /// No file gets a later time than this.
+  std::chrono::sys_seconds now;
+  Beneath::Method method = Beneath::Method::automatic;
+};
+
+struct ExtractReport {
+  std::uint64_t entries = 0;  ///< all that were read, skipped ones too
+  std::uint64_t bytes = 0;    ///< of regular files, unpacked
+  std::uint64_t skipped_symlinks = 0;
+  std::uint64_t times_not_set = 0;  ///< files whose time the file system would not take
+};
+
+/// not_gzip .. limit are the sender's fault, io is ours (disk full, no permission, a file in the way).
+enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, limit, io };
+
+/// what() names the entry and says what was wrong with it, in the original's words where it has any:
+///
+///   requires gzip-compressed body: gzip: invalid header
+///   tar error: ...
+///   tar file contained invalid name "../x": path "../x" refers to a parent directory
+///   tar file entry null contained unsupported file type Dcrw-r--r--
+class ExtractError : public std::runtime_error {
+ public:
+  ExtractError(ExtractErrorKind kind, std::string entry, const std::string& sentence)
+      : std::runtime_error(sentence), kind_(kind), entry_(std::move(entry)) {}
+  ExtractErrorKind kind() const noexcept { return kind_; }
+  /// The entry's name; empty if none had been read.
+  const std::string& entry() const noexcept { return entry_; }
+
+ private:
+  ExtractErrorKind kind_;
+  std::string entry_;
+};
+
+/// Unpacks everything that `source` gives into `directory_fd` (borrowed). Throws ExtractError and what `source`
+/// throws. `source` may not be read to its end: what follows the archive's end is left unread.
+ExtractReport extract(const Source& source, int directory_fd, const ExtractOptions& options);
+
+}  // namespace tarutil

@@ -1,0 +1,28 @@
+// Which names may be used for things below a directory.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tarutil {
+
+/// Why `name` is not a usable relative path, in the original's words; nullopt if it is one:
+///
+///   path not provided
+///   path "/x" is not relative
+///   path "a/../../x" refers to a parent directory
+///
+/// "..", leading "../" and absolute names are judged after lexical cleaning, so "a/../b" is fine. Backslashes and drive
+/// letters are plain characters. A name with a NUL byte (which the kernel would cut) is refused as well:
+/// `path "a\x00b" contains a NUL byte`.
+std::optional<std::string> relative_path_problem(std::string_view name);
+
+/// `name` without empty and "." components and with ".." resolved by the letter: "a//b/../c/." is "a/c".
+/// "." for the directory itself. Only for names without a problem.
+std::string cleaned_path(std::string_view name);
+
+/// As Go's %q prints it: in double quotes, quotes, backslashes and what is not printable escaped.
+std::string quoted(std::string_view text);
+
+}  // namespace tarutil
