@@ -1,0 +1,219 @@
+// What the farm decides: what to build, which worker gets which build, what a lost worker means, when a build is
+// over. A state machine over model records: an event and a time go in, changed rows and actions come out. It has
+// no socket, clock, database or thread in it.
+//
+// The caller (coordinator/) feeds one event after the other, makes the changed rows durable, and only then carries
+// the actions out. Actions are idempotent and follow from the rows. Not thread-safe; one owner. A copy is an
+// independent farm in the same state.
+//
+// What is decided:
+//   - One build per (repository, commit, builder), however often and on however many branches a commit is seen.
+//   - Per host type the build whose commit is nearest to its branch's head is started first (the head itself
+//     before all others), among equals the older one. So every branch's head comes before anybody's history.
+//   - It goes to the free worker of that host type that has been idle the longest; to one that lost this build before
+//     only if no other is free.
+//   - An attempt that is lost (its session ended, the coordinator ended, the shell says so) is followed by another
+//     one, up to Rules::max_attempts in all; then the build's result is `lost`, with a sentence that names each loss.
+//     An attempt that ended ok or failed is never followed by another.
+//   - A worker has one session. A second one ends the first, as lost.
+#pragma once
+
+#include <build/model/records.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace build::farm {
+
+/// The part of the configuration that decisions need.
+struct BuilderRule {
+  model::BuilderName name;
+  model::HostType host_type;
+};
+struct RepositoryRule {
+  model::RepositoryName name;
+  std::vector<model::BuilderName> builders;  ///< which build its commits; builds are accepted in this order
+};
+struct Rules {
+  std::vector<BuilderRule> builders;
+  std::vector<RepositoryRule> repositories;
+  int max_attempts = 3;  ///< of one build, at least 1; only loss of a worker or of the coordinator causes another
+};
+
+// Events.
+
+/// New commits on a branch's first-parent line, oldest first. What stands at or before the newest known commit of the
+/// branch is passed over, so the same event may come twice; all else gets the next positions, also when the branch's
+/// history was rewritten. Builds are made for commits of the repository that have none yet. Events of one branch
+/// come in the order in which the branch grew. A repository that the rules do not name is ignored.
+struct CommitsSeen {
+  model::RepositoryName repository;
+  model::BranchName branch;
+  std::vector<model::Commit> commits;
+};
+/// A worker registered. An older session of the same worker is ended by this. Ignored for a session that is known
+/// already or has ended.
+struct WorkerConnected {
+  model::Session session;
+};
+/// A session's connection is gone (or was closed on our decision). `why` is a sentence's end: "the connection
+/// was reset". If an attempt's loss comes from its connection, tell this, not AttemptEnded: it means the same and
+/// keeps the session from getting the next attempt.
+struct SessionEnded {
+  model::SessionId session;
+  std::string why;
+};
+/// A step of the running attempt began or ended; `step` is the whole record. Ignored for attempts that do not run
+/// and for steps that have ended.
+struct StepChanged {
+  model::Step step;
+};
+/// The shell brought an attempt to an end. Ignored unless `lease` is that attempt's and it is still running. Throws
+/// std::invalid_argument if `outcome` is running.
+struct AttemptEnded {
+  model::BuildId build;
+  int attempt = 0;
+  model::LeaseNumber lease;
+  model::AttemptOutcome outcome = model::AttemptOutcome::lost;  ///< ok, failed or lost
+  std::string why;
+};
+
+using Event = std::variant<CommitsSeen, WorkerConnected, SessionEnded, StepChanged, AttemptEnded>;
+
+// Actions.
+
+/// Run the build's steps on the session's worker, then report AttemptEnded.
+struct StartAttempt {
+  model::Build build;
+  model::Attempt attempt;
+};
+/// Stop what the attempt does; its end needs no report (a late one is ignored).
+struct StopAttempt {
+  model::BuildId build;
+  int attempt = 0;
+  model::SessionId session;
+};
+/// Close the session's connection. For the farm the session has ended already.
+struct CloseSession {
+  model::SessionId session;
+  std::string why;
+};
+
+using Action = std::variant<StartAttempt, StopAttempt, CloseSession>;
+
+struct Decision {
+  model::Changes changes;
+  std::vector<Action> actions;
+};
+
+/// Why a build is not running.
+struct Waiting {
+  /// "waits for a worker of host type h: 2 connected, 2 busy; 3 builds are ahead; since 2025-01-31 12:00:00 UTC"
+  std::string sentence;
+  std::string label;  ///< one of few words, for metrics: "no_worker", "busy"
+  /// When it was accepted, or when its last attempt was lost if that was in this object's life.
+  model::Time since;
+  std::size_t ahead = 0;  ///< builds for the same host type that will be started before it
+};
+
+class Farm {
+ public:
+  /// Takes up unfinished rows. Until start() is called nothing else may be.
+  Farm(Rules rules, model::OpenRows rows);
+
+  /// The decisions that follow from finding the rows as they are: attempts that ran when the previous coordinator
+  /// ended are lost (and their builds wait again, or are lost too when attempts are used up), sessions are over,
+  /// builds whose builder or repository is not configured any more are lost.
+  Decision start(model::Time now);
+
+  Decision apply(const Event& event, model::Time now);
+
+  /// nullopt unless the build waits.
+  std::optional<Waiting> explain(model::BuildId build) const;
+
+  /// Builds that are not finished: running ones first, in the order in which they were started, then waiting ones
+  /// in the order in which they would be (given a worker for each host type).
+  std::vector<model::Build> unfinished() const;
+  /// Connected workers, longest connected first.
+  std::vector<model::Session> sessions() const;
+  /// The build that the session's worker is leased to.
+  std::optional<model::BuildId> leased_to(const model::SessionId& session) const;
+  bool idle() const;  ///< no build waits or runs
+
+ private:
+  /// A build that is not finished.
+  struct Item {
+    model::Build build;
+    std::size_t branch = 0;             ///< its branch's place in branches_
+    model::Time since;                  ///< for Waiting
+    std::set<model::WorkerId> lost_on;  ///< a hint for the choice of worker, not kept in rows
+    // While it runs:
+    std::optional<model::Attempt> attempt;
+    model::Lease lease;
+    std::map<int, model::Step> steps;  ///< by index; also ended ones
+  };
+  struct Worker {
+    model::Session session;
+    std::optional<model::BuildId> build;  ///< what it is leased to
+    std::uint64_t turn = 0;               ///< smaller: longer idle
+  };
+  /// One event being decided.
+  struct Round {
+    model::Time now;
+    Decision decision;
+  };
+  struct Branch {
+    std::int64_t position = 0;  ///< of its newest known commit; 0 if there is none
+    model::CommitHash head;
+  };
+  using BranchKey = std::pair<model::RepositoryName, model::BranchName>;
+  using CommitKey = std::pair<model::RepositoryName, model::CommitHash>;
+
+  void on(const CommitsSeen& event, Round& round);
+  void on(const WorkerConnected& event, Round& round);
+  void on(const SessionEnded& event, Round& round);
+  void on(const StepChanged& event, Round& round);
+  void on(const AttemptEnded& event, Round& round);
+
+  const RepositoryRule* rule_of(const model::RepositoryName& repository) const;
+  const BuilderRule* rule_of(const model::BuilderName& builder) const;
+  std::size_t branch_index(const model::RepositoryName& repository, const model::BranchName& branch);
+  void accept(model::Commit commit, const RepositoryRule& rule, const model::BranchCommit& place, std::size_t branch,
+              Round& round);
+  bool mark_built(const model::BuildKey& key);
+
+  void begin_attempt(Item& item, Worker& worker, Round& round);
+  void close_attempt(Item& item, model::AttemptOutcome outcome, const std::string& why, Round& round);
+  void lose_attempt(Item& item, const std::string& why, Round& round);
+  void finish(model::BuildId build, model::Result result, std::string why, Round& round);
+  void end_session(const model::SessionId& session, const std::string& why, Round& round);
+  void remember_ended(const model::SessionId& session);
+
+  bool starts_before(const Item& a, const Item& b) const;
+  void start_what_can_start(Round& round);
+  Item* next_for(const model::HostType& host_type);
+  Worker* free_worker_for(const Item& item);
+
+  Rules rules_;
+  std::map<model::BuildId, Item> items_;
+  std::map<model::SessionId, Worker> workers_;
+  std::vector<Branch> branches_;
+  std::map<BranchKey, std::size_t> branch_indexes_;
+  std::map<CommitKey, std::vector<model::BuilderName>> built_;
+  model::BuildId last_build_;
+  model::LeaseNumber last_lease_;
+  std::uint64_t last_turn_ = 0;
+  // Sessions that ended lately, so that a WorkerConnected that comes late does not revive one.
+  std::deque<model::SessionId> ended_order_;
+  std::set<model::SessionId> ended_;
+};
+
+}  // namespace build::farm

@@ -1,0 +1,142 @@
+// What each event means.
+
+#include <build/farm/farm.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace build::farm {
+
+namespace {
+constexpr std::size_t kEndedSessionsKept = 1024;
+}
+
+void Farm::on(const CommitsSeen& event, Round& round) {
+  const RepositoryRule* rule = rule_of(event.repository);
+  if (rule == nullptr) return;
+  const std::size_t index = branch_index(event.repository, event.branch);
+  Branch& branch = branches_[index];
+  // What follows the last occurrence of the known head; all of them if it does not occur.
+  const auto known = std::find_if(event.commits.rbegin(), event.commits.rend(),
+                                  [&branch](const model::Commit& commit) { return commit.hash == branch.head; });
+  auto commit = known == event.commits.rend() ? event.commits.begin() : known.base();
+  std::set<model::CommitHash> in_this_event;
+  for (; commit != event.commits.end(); ++commit) {
+    if (!in_this_event.insert(commit->hash).second) continue;
+    branch.head = commit->hash;
+    const model::BranchCommit place{event.repository, event.branch, ++branch.position, commit->hash};
+    accept(*commit, *rule, place, index, round);
+  }
+  start_what_can_start(round);
+}
+
+void Farm::accept(model::Commit commit, const RepositoryRule& rule, const model::BranchCommit& place,
+                  std::size_t branch, Round& round) {
+  model::Changes& changes = round.decision.changes;
+  commit.repository = place.repository;
+  changes.push_back(std::move(commit));
+  changes.push_back(place);
+  for (const model::BuilderName& name : rule.builders) {
+    const BuilderRule* builder = rule_of(name);
+    if (builder == nullptr || !mark_built({place.repository, place.hash, name})) continue;
+    last_build_ = model::BuildId{last_build_.value + 1};
+    Item item;
+    item.branch = branch;
+    item.since = round.now;
+    item.build.id = last_build_;
+    item.build.repository = place.repository;
+    item.build.branch = place.branch;
+    item.build.commit = place.hash;
+    item.build.builder = name;
+    item.build.host_type = builder->host_type;
+    item.build.position = place.position;
+    item.build.accepted = round.now;
+    changes.push_back(item.build);
+    items_.emplace(last_build_, std::move(item));
+  }
+}
+
+void Farm::on(const WorkerConnected& event, Round& round) {
+  const model::Session& session = event.session;
+  if (workers_.count(session.id) != 0 || ended_.count(session.id) != 0) return;
+  const auto older = std::find_if(workers_.begin(), workers_.end(), [&session](const auto& entry) {
+    return entry.second.session.worker == session.worker;
+  });
+  if (older != workers_.end()) {
+    const std::string why = "a newer session of the same worker took its place";
+    const model::SessionId id = older->first;
+    end_session(id, why, round);
+    round.decision.actions.push_back(CloseSession{id, why});
+  }
+  Worker worker;
+  worker.session = session;
+  worker.session.ended.reset();
+  worker.session.why.clear();
+  worker.turn = ++last_turn_;
+  round.decision.changes.push_back(worker.session);
+  workers_.emplace(session.id, std::move(worker));
+  start_what_can_start(round);
+}
+
+void Farm::on(const SessionEnded& event, Round& round) {
+  if (workers_.count(event.session) == 0) return;
+  end_session(event.session, event.why, round);
+  start_what_can_start(round);
+}
+
+void Farm::on(const StepChanged& event, Round& round) {
+  const model::Step& step = event.step;
+  const auto found = items_.find(step.build);
+  if (found == items_.end()) return;
+  Item& item = found->second;
+  if (!item.attempt || item.attempt->number != step.attempt) return;
+  const auto known = item.steps.find(step.index);
+  if (known != item.steps.end()) {
+    if (known->second.outcome != model::AttemptOutcome::running || known->second == step) return;
+  }
+  item.steps.insert_or_assign(step.index, step);
+  round.decision.changes.push_back(step);
+}
+
+void Farm::on(const AttemptEnded& event, Round& round) {
+  if (event.outcome == model::AttemptOutcome::running)
+    throw std::invalid_argument("an attempt of build " + std::to_string(event.build.value) +
+                                " was reported as ended with the outcome \"running\"");
+  const auto found = items_.find(event.build);
+  if (found == items_.end()) return;
+  Item& item = found->second;
+  if (!item.attempt || item.attempt->number != event.attempt || item.attempt->lease != event.lease) return;
+  if (event.outcome == model::AttemptOutcome::lost) {
+    lose_attempt(item, event.why, round);
+  } else {
+    const bool ok = event.outcome == model::AttemptOutcome::ok;
+    close_attempt(item, event.outcome, event.why, round);
+    finish(event.build, ok ? model::Result::ok : model::Result::failed, ok ? std::string() : event.why, round);
+  }
+  start_what_can_start(round);
+}
+
+void Farm::end_session(const model::SessionId& id, const std::string& why, Round& round) {
+  const auto found = workers_.find(id);
+  Worker& worker = found->second;
+  worker.session.ended = round.now;
+  worker.session.why = why;
+  round.decision.changes.push_back(worker.session);
+  if (worker.build) {
+    Item& item = items_.at(*worker.build);
+    round.decision.actions.push_back(StopAttempt{item.build.id, item.attempt->number, id});
+    lose_attempt(item, why, round);
+  }
+  workers_.erase(found);
+  remember_ended(id);
+}
+
+void Farm::remember_ended(const model::SessionId& session) {
+  ended_.insert(session);
+  ended_order_.push_back(session);
+  if (ended_order_.size() <= kEndedSessionsKept) return;
+  ended_.erase(ended_order_.front());
+  ended_order_.pop_front();
+}
+
+}  // namespace build::farm

@@ -1,0 +1,129 @@
+// Who is next, and what those who wait are told.
+
+#include <build/farm/farm.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+namespace build::farm {
+
+namespace {
+
+std::string utc_text(model::Time time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const auto second = std::chrono::floor<std::chrono::seconds>(time - day).count();
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d UTC", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(second / 3600),
+                static_cast<int>(second / 60 % 60), static_cast<int>(second % 60));
+  return text;
+}
+
+std::string ahead_text(std::size_t count) {
+  if (count == 0) return "no build is ahead";
+  if (count == 1) return "1 build is ahead";
+  return std::to_string(count) + " builds are ahead";
+}
+
+}  // namespace
+
+bool Farm::starts_before(const Item& a, const Item& b) const {
+  const std::int64_t a_behind = branches_[a.branch].position - a.build.position;
+  const std::int64_t b_behind = branches_[b.branch].position - b.build.position;
+  return a_behind != b_behind ? a_behind < b_behind : a.build.id < b.build.id;
+}
+
+void Farm::start_what_can_start(Round& round) {
+  std::set<model::HostType> host_types;
+  for (const auto& [id, worker] : workers_)
+    if (!worker.build) host_types.insert(worker.session.host_type);
+  for (const model::HostType& host_type : host_types) {
+    while (Item* item = next_for(host_type)) {
+      Worker* worker = free_worker_for(*item);
+      if (worker == nullptr) break;
+      begin_attempt(*item, *worker, round);
+    }
+  }
+}
+
+Farm::Item* Farm::next_for(const model::HostType& host_type) {
+  Item* best = nullptr;
+  for (auto& [id, item] : items_) {
+    if (item.attempt || item.build.host_type != host_type) continue;
+    if (best == nullptr || starts_before(item, *best)) best = &item;
+  }
+  return best;
+}
+
+Farm::Worker* Farm::free_worker_for(const Item& item) {
+  const auto rank = [&item](const Worker& worker) {
+    return std::pair{item.lost_on.count(worker.session.worker), worker.turn};
+  };
+  Worker* best = nullptr;
+  for (auto& [id, worker] : workers_) {
+    if (worker.build || worker.session.host_type != item.build.host_type) continue;
+    if (best == nullptr || rank(worker) < rank(*best)) best = &worker;
+  }
+  return best;
+}
+
+std::optional<Waiting> Farm::explain(model::BuildId id) const {
+  const auto found = items_.find(id);
+  if (found == items_.end() || found->second.attempt) return std::nullopt;
+  const model::Build& build = found->second.build;
+  std::size_t connected = 0, busy = 0;
+  for (const auto& [session, worker] : workers_) {
+    if (worker.session.host_type != build.host_type) continue;
+    ++connected;
+    if (worker.build) ++busy;
+  }
+  Waiting waiting;
+  waiting.since = found->second.since;
+  for (const auto& [other_id, other] : items_) {
+    if (other.attempt || other.build.host_type != build.host_type) continue;
+    if (starts_before(other, found->second)) ++waiting.ahead;
+  }
+  waiting.label = connected == 0 ? "no_worker" : "busy";
+  waiting.sentence = "waits for a worker of host type " + build.host_type.value + ": ";
+  if (connected == 0)
+    waiting.sentence += "none is connected";
+  else
+    waiting.sentence += std::to_string(connected) + " connected, " + std::to_string(busy) + " busy";
+  waiting.sentence += "; " + ahead_text(waiting.ahead) + "; since " + utc_text(waiting.since);
+  return waiting;
+}
+
+std::vector<model::Build> Farm::unfinished() const {
+  std::vector<const Item*> order;
+  order.reserve(items_.size());
+  for (const auto& [id, item] : items_) order.push_back(&item);
+  std::sort(order.begin(), order.end(), [this](const Item* a, const Item* b) {
+    if (a->attempt.has_value() != b->attempt.has_value()) return a->attempt.has_value();
+    if (a->attempt) return a->attempt->lease < b->attempt->lease;
+    return starts_before(*a, *b);
+  });
+  std::vector<model::Build> builds;
+  builds.reserve(order.size());
+  for (const Item* item : order) builds.push_back(item->build);
+  return builds;
+}
+
+std::vector<model::Session> Farm::sessions() const {
+  std::vector<model::Session> sessions;
+  sessions.reserve(workers_.size());
+  for (const auto& [id, worker] : workers_) sessions.push_back(worker.session);
+  std::stable_sort(sessions.begin(), sessions.end(),
+                   [](const model::Session& a, const model::Session& b) { return a.connected < b.connected; });
+  return sessions;
+}
+
+std::optional<model::BuildId> Farm::leased_to(const model::SessionId& session) const {
+  const auto found = workers_.find(session);
+  return found == workers_.end() ? std::nullopt : found->second.build;
+}
+
+bool Farm::idle() const { return items_.empty(); }
+
+}  // namespace build::farm

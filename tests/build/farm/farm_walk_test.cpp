@@ -1,0 +1,276 @@
+// Random walks: many seeds, 20,000 events in all per walk length, every rule checked after each event.
+#include <doctest/doctest.h>
+
+#include "row_store.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+namespace build::farm {
+
+using model::AttemptOutcome;
+using model::BuildId;
+using model::BuildState;
+using model::Result;
+
+namespace {
+
+/// Like REQUIRE, without doctest's work for each of millions of checks that pass.
+void must(bool holds, const char* rule) {
+  if (!holds) FAIL(rule);
+}
+
+class Walk {
+ public:
+  explicit Walk(unsigned seed) : random_(seed), bench_(usual_rules()) {
+    bench_.rules.max_attempts = 1 + static_cast<int>(seed % 4);
+    bench_.restart();
+  }
+
+  void step() {
+    bench_.now += std::chrono::milliseconds{pick(5000)};
+    switch (pick(16)) {
+      case 0:
+      case 1:
+        see_commits();
+        break;
+      case 2:
+      case 3:
+        connect();
+        break;
+      case 4:
+        end_some_session();
+        break;
+      case 5:
+      case 6:
+      case 7:
+      case 8:
+        change_some_step();
+        break;
+      case 9:
+      case 10:
+      case 11:
+      case 12:
+        end_some_attempt();
+        break;
+      case 13:
+        repeat_an_event();
+        break;
+      case 14:
+        report_nonsense();
+        break;
+      default:
+        if (pick(12) == 0) restart();
+    }
+    check();
+  }
+
+  /// Takes every build to its end.
+  void finish() {
+    int guard = 100000;
+    while (!bench_.farm->idle() && --guard > 0) {
+      const model::Build next = bench_.farm->unfinished().front();
+      if (next.state == BuildState::running)
+        bench_.end_attempt(next.id, AttemptOutcome::ok);
+      else
+        feed(WorkerConnected{session(next.host_type.value)});
+      if (guard % 10 == 0) check();
+    }
+    REQUIRE(guard > 0);
+    for (const auto& [id, build] : bench_.rows.builds) REQUIRE(build.result != Result::none);
+  }
+
+  std::size_t builds() const { return bench_.rows.builds.size(); }
+
+ private:
+  unsigned pick(unsigned below) { return static_cast<unsigned>(random_() % below); }
+
+  void feed(const Event& event) {
+    last_events_.push_back(event);
+    if (last_events_.size() > 50) last_events_.erase(last_events_.begin());
+    bench_.feed(event);
+    follow_actions();
+  }
+
+  void follow_actions() {
+    for (const Action& action : bench_.actions) {
+      const auto* start = std::get_if<StartAttempt>(&action);
+      if (start == nullptr) continue;
+      must(start->attempt.lease > last_lease_, "lease numbers grow");
+      last_lease_ = start->attempt.lease;
+    }
+  }
+
+  void see_commits() {
+    CommitsSeen seen{model::RepositoryName{"r"}, model::BranchName{pick(3) == 0 ? "release" : "main"}, {}};
+    const unsigned count = 1 + pick(3);
+    for (unsigned i = 0; i < count; ++i) {
+      model::Commit commit;
+      commit.repository = seen.repository;
+      commit.hash = hash_of("c" + std::to_string(pick(5) == 0 ? pick(made_ + 1) : ++made_));
+      seen.commits.push_back(commit);
+    }
+    feed(seen);
+  }
+
+  model::Session session(const std::string& host_type) {
+    model::Session s;
+    s.id = model::SessionId{"s" + std::to_string(++sessions_)};
+    const std::string name = host_type + std::to_string(pick(4));
+    s.worker = model::WorkerId{name};
+    s.hostname = name;
+    s.host_type = model::HostType{host_type};
+    s.connected = bench_.now;
+    return s;
+  }
+
+  void connect() { feed(WorkerConnected{session(pick(3) == 0 ? "arm64" : "linux")}); }
+
+  void end_some_session() {
+    const auto open = bench_.farm->sessions();
+    if (open.empty()) return;
+    feed(SessionEnded{open[pick(static_cast<unsigned>(open.size()))].id, "the connection was reset"});
+  }
+
+  std::optional<model::Attempt> some_attempt() {
+    const auto running = bench_.rows.running_rows().attempts;
+    if (running.empty()) return std::nullopt;
+    return running[pick(static_cast<unsigned>(running.size()))];
+  }
+
+  void change_some_step() {
+    const auto attempt = some_attempt();
+    if (!attempt) return;
+    const auto outcome = static_cast<AttemptOutcome>(pick(3));
+    feed(StepChanged{bench_.step(attempt->build, static_cast<int>(pick(4)), outcome)});
+  }
+
+  void end_some_attempt() {
+    const auto attempt = some_attempt();
+    if (!attempt) return;
+    const auto outcome = static_cast<AttemptOutcome>(1 + pick(3));
+    feed(AttemptEnded{attempt->build, attempt->number, attempt->lease, outcome, "why"});
+  }
+
+  void repeat_an_event() {
+    if (last_events_.empty()) return;
+    const Event event = last_events_[pick(static_cast<unsigned>(last_events_.size()))];
+    feed(event);
+  }
+
+  void report_nonsense() {
+    const BuildId build{static_cast<std::int64_t>(pick(static_cast<unsigned>(bench_.rows.builds.size()) + 2))};
+    const model::LeaseNumber lease{static_cast<std::int64_t>(pick(20))};
+    const auto found = bench_.rows.leases.find(lease);
+    const bool real = found != bench_.rows.leases.end() && found->second.build == build && !found->second.released;
+    if (!real) feed(AttemptEnded{build, static_cast<int>(pick(4)), lease, AttemptOutcome::ok, ""});
+  }
+
+  void restart() {
+    last_events_.clear();
+    bench_.restart();
+    follow_actions();
+    REQUIRE(bench_.rows.running_rows().attempts.empty());
+    REQUIRE(bench_.rows.open_rows().sessions.empty());
+  }
+
+  void check() {
+    check_running(bench_.rows.running_rows());
+    if (++checks_ % 10 != 0) return;
+    const model::OpenRows open = bench_.rows.open_rows();
+    check_builds(open);
+    check_places();
+    check_replay(open);
+  }
+
+  void check_running(const model::OpenRows& open) {
+    std::set<BuildId> running;
+    std::set<model::SessionId> used;
+    for (const model::Attempt& attempt : open.attempts) {
+      const model::Session& session = bench_.rows.sessions.at(attempt.session);
+      must(running.insert(attempt.build).second, "a build has one running attempt");
+      must(used.insert(attempt.session).second, "a worker is leased to one build");
+      must(bench_.farm->leased_to(attempt.session) == attempt.build, "the farm knows its leases");
+      must(!session.ended, "an attempt runs only while its session lasts");
+      must(bench_.rows.builds.at(attempt.build).host_type == session.host_type, "the worker has the host type");
+      must(!bench_.rows.leases.at(attempt.lease).released, "a running attempt has its lease");
+    }
+    must(open.leases.size() == open.attempts.size(), "leases of ended attempts are released");
+    for (const model::Step& step : open.steps) {
+      must(running.count(step.build) == 1, "a running step's build runs");
+      must(step.attempt == bench_.rows.builds.at(step.build).attempts, "a running step's attempt runs");
+    }
+    std::set<model::WorkerId> workers;
+    for (const model::Session& s : open.sessions) must(workers.insert(s.worker).second, "a worker has one session");
+    must(open.sessions.size() == bench_.farm->sessions().size(), "the farm knows its sessions");
+    for (const model::Session& s : open.sessions)
+      must(bench_.farm->leased_to(s.id).has_value() == (used.count(s.id) == 1), "leased means an attempt runs there");
+  }
+
+  void check_builds(const model::OpenRows& open) {
+    const std::set<model::BuildKey> keys(open.built.begin(), open.built.end());
+    must(keys.size() == bench_.rows.builds.size(), "a commit has one build by one builder");
+    for (const auto& [id, build] : bench_.rows.builds) {
+      const auto [known, fresh] = results_.emplace(id, build.result);
+      must(known->second == Result::none || known->second == build.result, "a result is final");
+      known->second = build.result;
+      must((build.state == BuildState::finished) == (build.result != Result::none), "finished means a result");
+      must((build.state == BuildState::finished) == build.finished.has_value(), "finished means a time");
+      must(build.attempts <= bench_.rules.max_attempts, "attempts are bounded");
+      must(build.result == Result::ok || build.result == Result::none || !build.why.empty(), "bad ends have a reason");
+    }
+    for (const auto& [key, attempt] : bench_.rows.attempts)
+      must((attempt.outcome == AttemptOutcome::running) == !attempt.ended, "an attempt that ended has a time");
+  }
+
+  /// What the farm holds is what its rows say, and what another farm would take up from them.
+  void check_replay(const model::OpenRows& open) {
+    auto held = bench_.farm->unfinished();
+    must(held == Farm(bench_.rules, open).unfinished(), "rows give the same state again");
+    for (std::size_t i = 0; i < held.size(); i += 1 + held.size() / 4)
+      must(bench_.farm->explain(held[i].id).has_value() == (held[i].state == BuildState::waiting), "waits explain");
+    for (const model::Session& s : open.sessions) {
+      if (bench_.farm->leased_to(s.id)) continue;
+      for (const model::Build& build : held)
+        must(build.state != BuildState::waiting || build.host_type != s.host_type, "nobody waits beside a free worker");
+    }
+    std::sort(held.begin(), held.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    must(held == open.builds, "the farm holds what the rows hold");
+    must(bench_.farm->idle() == held.empty(), "idle means nothing is held");
+  }
+
+  void check_places() {
+    std::map<model::BranchName, std::int64_t> last;
+    for (const auto& [key, place] : bench_.rows.places)
+      must(place.position == ++last[place.branch], "positions are dense");
+  }
+
+  std::mt19937 random_;
+  Bench bench_;
+  std::vector<Event> last_events_;
+  std::map<BuildId, Result> results_;
+  model::LeaseNumber last_lease_;
+  unsigned made_ = 0, sessions_ = 0, checks_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the rules hold over random events, repeated, late and nonsensical ones and restarts among them") {
+  constexpr unsigned kSeeds = 100;
+  constexpr int kEvents = 200;  // per seed: 20,000 in all
+  std::size_t builds = 0;
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    CAPTURE(seed);
+    Walk walk(seed);
+    for (int i = 0; i < kEvents; ++i) {
+      CAPTURE(i);
+      walk.step();
+    }
+    walk.finish();
+    builds += walk.builds();
+  }
+  CHECK(builds > 1000);
+}
+
+}  // namespace build::farm
