@@ -1,0 +1,76 @@
+// The configuration of a farm: one TOML file, described field by field in farm.toml(5).
+//
+// Plain values; reading blocks. A file is taken whole or not at all: the first thing wrong with it is an error that
+// names its line. Whether a repository or a certificate can be used is not looked at here.
+#pragma once
+
+#include <build/model/ids.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace build::config {
+
+/// A command of a build; run by /bin/sh -c in the source tree's root.
+struct StepConfig {
+  std::string name;
+  std::string command;
+  std::chrono::seconds time_limit{30 * 60};
+
+  bool operator==(const StepConfig&) const = default;
+};
+
+struct RepositoryConfig {
+  model::RepositoryName name;
+  std::string url;                           ///< absolute file path, or file:, https:, http:, ssh: or git: URL
+  std::vector<model::BranchName> branches;   ///< default: none named (main, or master where there is no main)
+  std::vector<model::BuilderName> builders;  ///< default: all; parse() fills them in
+  std::vector<StepConfig> steps;             ///< at least one
+  int first_sight = 3;                       ///< how many commits are queued when a branch is first seen
+  std::chrono::seconds poll_interval{30};    ///< for repositories that are not on this machine
+
+  bool operator==(const RepositoryConfig&) const = default;
+};
+
+struct BuilderConfig {
+  model::BuilderName name;
+  model::HostType host_type;
+  std::map<std::string, std::string> environment;
+
+  bool operator==(const BuilderConfig&) const = default;
+};
+
+struct FarmConfig {
+  std::string listen = "127.0.0.1:8119";           ///< workers and browsers, over TLS
+  std::string web_listen;                          ///< the pages without TLS, for a trusted network; empty: nowhere
+  std::filesystem::path state_dir;                 ///< always absolute after load()
+  std::filesystem::path tls_certificate, tls_key;  ///< both or none; made on first start if none
+  std::filesystem::path master_key_file;           ///< default: made in the state directory
+  std::vector<std::string> tls_names;              ///< host names and addresses for a certificate that is made
+  int max_attempts = 3;
+  std::vector<RepositoryConfig> repositories;
+  std::vector<BuilderConfig> builders;
+
+  bool operator==(const FarmConfig&) const = default;
+};
+
+/// What is wrong with a file; what() is "FILE:LINE: sentence".
+struct ConfigError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Reads at most 1 MiB. A file that cannot be read throws std::runtime_error that names it. Relative paths in it are
+/// relative to its folder.
+FarmConfig load(const std::filesystem::path& file);
+/// `name` stands for the file in messages; relative paths are taken relative to `base`.
+FarmConfig parse(const std::string& text, const std::string& name, const std::filesystem::path& base);
+
+/// Every key that a file may have, with its table: "coordinator.listen", "repository.step.name". For checking the
+/// documentation.
+std::vector<std::string> known_keys();
+
+}  // namespace build::config

@@ -1,0 +1,31 @@
+// How a record becomes a row and a row a record. Writing a record replaces the row that has its key.
+#pragma once
+
+#include "sqlite.h"
+
+#include <build/model/records.h>
+
+#include <vector>
+
+namespace build::store {
+
+void write_row(Database& database, const model::Change& change);
+
+std::optional<model::Commit> read_commit(Database& database, const std::string& repository, const std::string& hash);
+std::optional<model::Build> read_build(Database& database, model::BuildId id);
+/// All builds of a commit, by builder.
+std::vector<model::Build> read_builds_of(Database& database, const std::string& repository, const std::string& hash);
+std::vector<model::Build> read_recent_builds(Database& database, std::size_t limit);
+std::vector<model::Attempt> read_attempts(Database& database, model::BuildId id);
+std::vector<model::Step> read_steps(Database& database, model::BuildId id);
+
+/// The newest first, positions < `before` if given.
+std::vector<model::BranchCommit> read_branch(Database& database, const std::string& repository,
+                                             const std::string& branch, std::size_t limit,
+                                             std::optional<std::int64_t> before);
+/// The newest commit of each branch, by repository and branch.
+std::vector<model::BranchCommit> read_heads(Database& database);
+
+model::OpenRows read_open(Database& database);
+
+}  // namespace build::store
