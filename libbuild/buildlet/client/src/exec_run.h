@@ -1,0 +1,43 @@
+// A Run that is carried over one POST /exec.
+#pragma once
+
+#include <build/buildlet/client.h>
+#include <build/net/client.h>
+
+#include <memory>
+#include <optional>
+
+namespace build::buildlet {
+
+class ExecRun final : public Run {
+ public:
+  ExecRun(model::RunId id, RunSpec spec, io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits);
+
+  io::Task<std::size_t> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
+  io::Task<RunResult> result() override;
+  void kill() noexcept override;
+  const model::RunId& id() const noexcept override { return id_; }
+
+ private:
+  /// Dials, sends the request and waits for the 200. Sets result_ if it does not come to that.
+  io::Task<> begin();
+  io::Task<> send_and_read_head();
+  io::Task<std::size_t> read_output(io::asio::mutable_buffer into);
+  /// The run is over; the connection goes.
+  void end(RunResult result);
+  void lose(const std::string& why);
+
+  model::RunId id_;
+  RunSpec spec_;
+  io::Clock& clock_;
+  DialWorker dial_;
+  std::string hostname_;
+  WorkerLimits limits_;
+  bool begun_ = false;
+  bool killed_ = false;
+  std::uint64_t next_ = 0;  // offset of the byte that follow() gives next
+  std::unique_ptr<net::ClientConnection> connection_;
+  std::optional<RunResult> result_;
+};
+
+}  // namespace build::buildlet

@@ -1,0 +1,90 @@
+// The worker itself: the HTTP handlers of a buildlet.
+//
+// Ownership: clock, pool and work directory are handed in and outlive the server. Lives on one executor; what blocks
+// (unpacking, deleting) runs on the pool. The end is stop(), which kills and waits for the commands that run.
+#pragma once
+
+#include <build/base/log.h>
+#include <build/buildlet/exec_request.h>
+#include <build/buildlet/work_directory.h>
+#include <build/net/server.h>
+#include <io/blocking_pool.h>
+#include <io/clock.h>
+#include <io/event.h>
+#include <tarutil/extract.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace build::base {
+class Subprocess;
+}
+
+namespace build::buildlet {
+
+/// The version of the interface, as in the original's history.
+inline constexpr int kVersion = 28;
+
+struct ServerOptions {
+  std::vector<std::string> environment;  ///< the agent's own; children get it without secrets, with WORKDIR added
+  tarutil::ExtractLimits extract;        ///< of PUT /writetgz
+  std::size_t max_form = 10 << 20;       ///< bytes of an urlencoded body
+  io::Duration halt_delay = std::chrono::seconds{1};
+  std::function<void()> on_halt;  ///< called halt_delay after POST /halt was answered
+};
+
+class Server {
+ public:
+  Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, WorkDirectory& workdir, ServerOptions options,
+         base::Logger& log);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Adds the handlers to `router`, which must not be used after the Server has gone.
+  void add_routes(net::Router& router);
+
+  /// Kills the commands that run and waits for the handlers at work; later requests for them get 503.
+  io::Task<> stop();
+  /// How many commands run.
+  std::size_t running() const noexcept { return running_.size(); }
+
+ private:
+  io::Task<> handle_status(net::Request& request, net::Response& response);
+  io::Task<> handle_workdir(net::Request& request, net::Response& response);
+  io::Task<> handle_writetgz(net::Request& request, net::Response& response);
+  io::Task<> handle_exec(net::Request& request, net::Response& response);
+  io::Task<> handle_removeall(net::Request& request, net::Response& response);
+  io::Task<> handle_halt(net::Request& request, net::Response& response);
+
+  io::Task<Form> read_form(net::Request& request);
+  io::Task<> refuse_fetching(net::Request& request, std::string dir);
+  io::Task<> unpack_body(net::Request& request, std::string dir);
+  ExecRequest resolve(const Form& form);
+  io::Task<std::string> run_command(const ExecRequest& request, net::Response& response);
+  io::Task<> stream_output(base::Subprocess& process, net::Response& response);
+  void check_open() const;
+
+  struct Running;
+
+  io::Executor executor_;
+  io::Clock& clock_;
+  io::BlockingPool& pool_;
+  WorkDirectory& workdir_;
+  ServerOptions options_;
+  base::Logger& log_;
+  std::vector<std::string> environment_;  ///< what children inherit
+  std::once_flag goroot_decided_;         ///< at the first command
+  std::string goroot_bootstrap_;
+  std::set<Running*> running_;
+  std::uint64_t commands_begun_ = 0;
+  io::Alarm halt_alarm_;
+  io::Gate gate_;
+};
+
+}  // namespace build::buildlet

@@ -1,0 +1,125 @@
+// POST /exec: the command is resolved, the 200 goes out, then it is started; whatever happens from then on is told by
+// the trailer Process-State.
+#include <build/base/environment.h>
+#include <build/base/subprocess.h>
+#include <build/buildlet/server.h>
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "running.h"
+
+namespace build::buildlet {
+
+namespace {
+
+base::SubprocessSpec spec_of(const ExecRequest& request) {
+  base::SubprocessSpec spec;
+  spec.argv = request.argv;
+  spec.program = request.command;
+  spec.environment = request.environment;
+  spec.directory = request.dir;
+  return spec;
+}
+
+}  // namespace
+
+// Blocks.
+ExecRequest Server::resolve(const Form& form) {
+  workdir_.make_caches();
+  std::call_once(goroot_decided_, [this] {
+    const std::string inherited = base::find_variable(environment_, "GOROOT_BOOTSTRAP").value_or("");
+    const bool own = inherited.empty() || workdir_.has_directory("go1.4");
+    goroot_bootstrap_ = own ? workdir_.path() + "/go1.4" : inherited;
+  });
+  ExecContext context;
+  context.workdir = workdir_.path();
+  context.environment = environment_;
+  context.goroot_bootstrap = goroot_bootstrap_;
+  const std::string path_list = base::find_variable(environment_, "PATH").value_or("");
+  context.find_executable = [&path_list](const std::string& name) -> std::optional<std::string> {
+    const auto found = base::find_executable(name, path_list);
+    return found ? std::optional<std::string>(found->string()) : std::nullopt;
+  };
+  return resolve_exec(form, context);
+}
+
+io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
+  if (request.method() != "POST") throw io::HttpError(400, "requires POST method");
+  if (!request.http_at_least(1, 1)) throw io::HttpError(400, "HTTP/1.1 or higher required");
+  check_open();
+  const io::Gate::Pass pass = gate_.enter();
+  const Form form = co_await read_form(request);
+  response.fields().set("Trailer", "Process-State");
+  ExecRequest command;
+  try {
+    auto job = [this, &form] { return resolve(form); };
+    command = co_await pool_.run(job);
+  } catch (const ExecRefused& refused) {
+    throw io::HttpError(refused.status, refused.what());
+  } catch (const std::exception& error) {
+    throw io::HttpError(500, error.what());
+  }
+  co_await response.start(200);
+  std::string state = co_await run_command(command, response);
+  io::Fields trailers;
+  trailers.add("Process-State", std::move(state));
+  co_await response.finish(std::move(trailers));
+}
+
+io::Task<std::string> Server::run_command(const ExecRequest& request, net::Response& response) {
+  if (request.debug) {
+    const std::string line = debug_line(request);
+    co_await response.write(line);
+  }
+  check_open();
+  const auto running = std::make_shared<Running>();
+  std::string failed;
+  try {
+    running->process = base::Subprocess::start(executor_, spec_of(request));
+  } catch (const std::exception& error) {
+    failed = error.what();
+  }
+  if (!running->process) {
+    log_.warning("a command could not be started", {{"command", request.command}, {"why", failed}});
+    co_return failed;
+  }
+  const std::string number = std::to_string(++commands_begun_);
+  running_.insert(running.get());
+  log_.info("a command began", {{"number", number}, {"command", request.command}});
+  // When nobody reads its output any more it is killed, which ends the loop in stream_output().
+  response.on_client_gone([weak = std::weak_ptr(running)] {
+    if (const auto alive = weak.lock()) alive->end();
+  });
+  std::exception_ptr gone;
+  try {
+    co_await stream_output(*running->process, response);
+  } catch (const std::exception&) {
+    gone = std::current_exception();
+    running->end();
+  }
+  const base::ExitStatus status = co_await running->process->wait();
+  running_.erase(running.get());
+  std::string text = status.success() ? "ok" : status.str();
+  log_.info("a command ended", {{"number", number}, {"status", text}});
+  // Our own kill is no result of the command: the client must see the run as lost.
+  if (running->stopped) throw net::AbortExchange();
+  if (gone) std::rethrow_exception(gone);
+  co_return text;
+}
+
+io::Task<> Server::stream_output(base::Subprocess& process, net::Response& response) {
+  std::array<char, 32 * 1024> buffer;
+  while (true) {
+    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+    const std::size_t n = co_await process.read_output(into);
+    if (n == 0) co_return;
+    const std::string_view piece(buffer.data(), n);
+    co_await response.write(piece);
+  }
+}
+
+}  // namespace build::buildlet

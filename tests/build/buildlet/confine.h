@@ -1,0 +1,65 @@
+// Hostile requests must not be able to hurt the machine they are tested on, even where our code is wrong.
+//
+// A program that includes this starts in a mount namespace of its own in which everything is read-only but a
+// fresh file system in memory, which TMPDIR then names: whatever a test deletes or overwrites lies there. Include it
+// in one file of the program.
+#pragma once
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+namespace testing {
+
+class Confinement {
+ public:
+  Confinement() { works_ = enter_namespace() && make_read_only(); }
+
+  /// Whether deleting something by mistake is harmless: confined, or at least not the owner of the system's files.
+  bool safe() const { return works_ || ::geteuid() != 0; }
+
+ private:
+  static bool enter_namespace() {
+    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+
+  // A directory that can be covered: nothing that the tests read lies in it.
+  static std::string place() {
+    const char* golden = std::getenv("XBUILD_GOLDEN");
+    const std::array<std::string, 3> used{golden == nullptr ? "" : golden, __FILE__,
+                                          std::filesystem::current_path().string()};
+    for (const std::string candidate : {"/mnt", "/media", "/srv"}) {
+      bool free = std::filesystem::is_directory(candidate);
+      for (const std::string& path : used) free = free && path != candidate && !path.starts_with(candidate + "/");
+      if (free) return candidate;
+    }
+    return {};
+  }
+
+  static bool make_read_only() {
+    const std::string temporary = place();
+    if (temporary.empty() || ::mount("tmpfs", temporary.c_str(), "tmpfs", 0, "mode=0755") != 0) return false;
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    mount_attr writable{};
+    writable.attr_clr = MOUNT_ATTR_RDONLY;
+    if (::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) != 0) return false;
+    if (::mount_setattr(AT_FDCWD, temporary.c_str(), 0, &writable, sizeof writable) != 0) return false;
+    return ::setenv("TMPDIR", temporary.c_str(), 1) == 0;
+  }
+
+  bool works_ = false;
+};
+
+/// Made before main(), so before any thread.
+inline const Confinement confinement;
+
+}  // namespace testing

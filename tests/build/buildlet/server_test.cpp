@@ -1,0 +1,386 @@
+// The handlers, with real processes and archives, seen through the client and over raw connections.
+#include <build/buildlet/client.h>
+#include <build/net/client.h>
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/resource.h>
+
+#include "build/buildlet/worker_fixture.h"
+
+using namespace build;
+using namespace build::buildlet;
+using testing::follow_all;
+using testing::Followed;
+using testing::shell;
+using testing::value_of;
+using testing::WorkerFixture;
+namespace fs = std::filesystem;
+
+namespace {
+
+// The answer to one request, on a connection of its own.
+net::SimpleResponse ask(WorkerFixture& worker, const std::string& method, const std::string& target,
+                        const std::string& body = {}) {
+  io::RequestHead head;
+  head.method = method;
+  head.target = target;
+  head.fields.add("Host", "w");
+  if (!body.empty()) head.fields.add("Content-Type", "application/x-www-form-urlencoded");
+  net::ClientConnection connection(worker.connect(), worker.clock);
+  return value_of(worker.loop, connection.request(head, body));
+}
+
+std::string make_tgz(WorkerFixture& worker, const fs::path& directory) {
+  base::SubprocessSpec spec;
+  spec.argv = {"/bin/tar", "-C", directory.string(), "-czf", "-", "."};
+  spec.environment = {"PATH=/usr/bin:/bin"};
+  const base::RunLimits limits;
+  const auto result = value_of(worker.loop, base::run_command(worker.loop.executor(), worker.clock, spec, limits));
+  REQUIRE(result.ok());
+  return result.output;
+}
+
+// Gives `bytes` in pieces.
+BodySource source_of(std::string bytes) {
+  return
+      [bytes = std::move(bytes), at = std::size_t{0}](io::asio::mutable_buffer into) mutable -> io::Task<std::size_t> {
+        const std::size_t n = std::min(into.size(), bytes.size() - at);
+        std::memcpy(into.data(), bytes.data() + at, n);
+        at += n;
+        co_return n;
+      };
+}
+
+Followed run(WorkerFixture& worker, RunSpec spec) {
+  Worker client = worker.client();
+  const auto started = client.start(model::RunId("r"), std::move(spec));
+  return value_of(worker.loop, follow_all(*started));
+}
+
+std::size_t peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
+TEST_CASE("a command's output comes while it runs, and its end with its state") {
+  WorkerFixture worker;
+  const Followed ok = run(worker, shell("echo out; echo err >&2; pwd"));
+  CHECK(ok.output == "out\nerr\n" + worker.workdir.path() + "\n");
+  CHECK(ok.result.outcome == RunOutcome::succeeded);
+  const Followed failed = run(worker, shell("echo x; exit 3"));
+  CHECK(failed.output == "x\n");
+  CHECK(failed.result.outcome == RunOutcome::failed);
+  CHECK(failed.result.text == "exit status 3");
+  const Followed killed = run(worker, shell("kill -9 $$"));
+  CHECK(killed.result.outcome == RunOutcome::failed);
+  CHECK(killed.result.text == "signal: killed");
+}
+
+TEST_CASE("output is sent as it comes") {
+  WorkerFixture worker;
+  fs::create_directory(worker.temp / "go");
+  Worker client = worker.client();
+  // It goes on only when a file appears, which this test makes after it has seen the first line.
+  const fs::path go = worker.temp / "go/on";
+  const auto run = client.start(model::RunId("r"),
+                                shell("echo one; while ! test -e " + go.string() + "; do sleep 0.01; done; echo two"));
+  std::string buffer(1024, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+  const std::size_t n = value_of(worker.loop, run->follow(0, into));
+  CHECK(buffer.substr(0, n) == "one\n");
+  testing::write_file(go, "");
+  const std::size_t m = value_of(worker.loop, run->follow(n, into));
+  CHECK(buffer.substr(0, m) == "two\n");
+  CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::succeeded);
+}
+
+TEST_CASE("what cannot be started is told apart from what failed") {
+  WorkerFixture worker;
+  fs::create_directory(worker.temp / "workdir/tree");
+  RunSpec missing;
+  missing.cmd = "tree/nosuch";
+  CHECK(run(worker, missing).result.outcome == RunOutcome::could_not_run);
+  CHECK(run(worker, missing).result.text ==
+        "fork/exec " + worker.workdir.path() + "/tree/nosuch: no such file or directory");
+  RunSpec unknown;
+  unknown.cmd = "no-such-command";
+  const Followed refused = run(worker, unknown);
+  CHECK(refused.result.outcome == RunOutcome::could_not_run);
+  CHECK(refused.result.text ==
+        "422 Unprocessable Entity: invalid 'cmd' parameter: command \"no-such-command\" not found");
+  RunSpec nowhere = shell("true");
+  nowhere.dir = "nosuchdir";
+  CHECK(run(worker, nowhere).result.text == "chdir " + worker.workdir.path() + "/nosuchdir: no such file or directory");
+}
+
+TEST_CASE("a child sees no secrets, an empty stdin and our directories") {
+  ServerOptions options = WorkerFixture::default_options();
+  options.environment.push_back("GO_BUILD_KEY_PATH=/secret");
+  options.environment.push_back("META_password=secret");
+  WorkerFixture worker(options);
+  const Followed env = run(worker, shell("cat; env | sort | grep -v '^_='"));
+  CHECK(env.output.find("secret") == std::string::npos);
+  CHECK(env.output.find("WORKDIR=" + worker.workdir.path() + "\n") != std::string::npos);
+  CHECK(env.output.find("GOROOT_BOOTSTRAP=" + worker.workdir.path() + "/go1.4\n") != std::string::npos);
+  CHECK(env.result.outcome == RunOutcome::succeeded);
+}
+
+TEST_CASE("the inherited GOROOT_BOOTSTRAP counts where there is no go1.4") {
+  ServerOptions options = WorkerFixture::default_options();
+  options.environment.push_back("GOROOT_BOOTSTRAP=/usr/lib/go");
+  WorkerFixture worker(options);
+  CHECK(run(worker, shell("echo $GOROOT_BOOTSTRAP")).output == "/usr/lib/go\n");
+  fs::create_directory(worker.temp / "workdir/go1.4");
+  CHECK(run(worker, shell("echo $GOROOT_BOOTSTRAP")).output == "/usr/lib/go\n");  // decided once
+
+  WorkerFixture other(options);
+  fs::create_directory(other.temp / "workdir/go1.4");
+  CHECK(run(other, shell("echo $GOROOT_BOOTSTRAP")).output == other.workdir.path() + "/go1.4\n");
+}
+
+TEST_CASE("kill ends the command and everything it started") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  const std::string mark = "XBUILD_TEST_MARK=" + worker.workdir.path();
+  RunSpec spec = shell("sleep 100 & (sleep 100; echo late) & echo up; wait");
+  spec.env = {mark};
+  const auto run = client.start(model::RunId("r"), spec);
+  std::string buffer(1024, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(testing::processes_with(mark).size() >= 3);
+  run->kill();
+  const RunResult result = value_of(worker.loop, run->result());
+  CHECK(result.outcome == RunOutcome::lost);
+  CHECK(result.text == "killed");
+  CHECK(worker.wait_until([&] { return worker.server.running() == 0; }));
+  CHECK(worker.wait_until([&] { return testing::processes_with(mark).empty(); }));
+}
+
+TEST_CASE("a client that goes takes its command along, also one that has left its session's output open") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  const std::string mark = "XBUILD_TEST_MARK=" + worker.workdir.path();
+  RunSpec spec = shell("setsid sh -c 'trap \"\" TERM; echo up; sleep 3' & wait");
+  spec.env = {mark};
+  {
+    const auto run = client.start(model::RunId("r"), spec);
+    std::string buffer(1024, '\0');
+    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+    CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  }
+  // What moved to a session of its own lives on, but does not keep the handler.
+  CHECK(worker.wait_until([&] { return worker.server.running() == 0; }));
+  for (const std::string& left : testing::processes_with(mark)) CHECK(left.find("sleep 3") != std::string::npos);
+}
+
+TEST_CASE("a background child that holds the output keeps the answer open") {
+  WorkerFixture worker;
+  const Followed followed = run(worker, shell("(sleep 0.2; echo late) & echo early"));
+  CHECK(followed.output == "early\nlate\n");
+  CHECK(followed.result.outcome == RunOutcome::succeeded);
+}
+
+TEST_CASE("stopping the worker loses its runs instead of failing them") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  const auto run = client.start(model::RunId("r"), shell("echo up; sleep 100"));
+  std::string buffer(1024, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  worker.loop.run_until_done(worker.server.stop());
+  CHECK(worker.server.running() == 0);
+  CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::lost);
+  const auto later = client.start(model::RunId("s"), shell("true"));
+  const RunResult refused = value_of(worker.loop, later->result());
+  CHECK(refused.outcome == RunOutcome::lost);
+  CHECK(refused.text == "503 Service Unavailable: the worker is being stopped");
+}
+
+TEST_CASE("200 MB of output pass through in little memory") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  constexpr std::uint64_t kBytes = 200'000'000;
+  run(worker, shell("true"));  // what is allocated once is no matter here
+  const std::size_t before = peak_bytes();
+  const auto run = client.start(model::RunId("r"), shell("head -c 200000000 /dev/zero"));
+  const auto count = [](Run& from) -> io::Task<std::uint64_t> {
+    std::string buffer(64 * 1024, '\0');
+    std::uint64_t total = 0;
+    while (true) {
+      const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+      const std::size_t n = co_await from.follow(total, into);
+      if (n == 0) break;
+      total += n;
+    }
+    co_return total;
+  };
+  CHECK(value_of(worker.loop, count(*run)) == kBytes);
+  CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::succeeded);
+#ifndef __SANITIZE_ADDRESS__
+  CHECK(peak_bytes() - before < 16 * 1024 * 1024);
+#endif
+}
+
+TEST_CASE("an archive is unpacked below the directory named") {
+  WorkerFixture worker;
+  testing::write_file(worker.temp / "in/a/b.txt", "content");
+  testing::write_file(worker.temp / "in/tool.sh", "#!/bin/sh\necho tool\n");
+  fs::permissions(worker.temp / "in/tool.sh", fs::perms::owner_all);
+  const std::string tgz = make_tgz(worker, worker.temp / "in");
+  Worker client = worker.client();
+  worker.loop.run_until_done(client.write_tgz("go/src", source_of(tgz)));
+  CHECK(testing::read_file(worker.temp / "workdir/go/src/a/b.txt") == "content");
+  worker.loop.run_until_done(client.write_tgz("", source_of(tgz)));
+  RunSpec spec;
+  spec.cmd = "tool.sh";
+  spec.dir = "go";
+  RunSpec below = spec;
+  below.cmd = "go/src/tool.sh";
+  CHECK(run(worker, below).output == "tool\n");
+}
+
+TEST_CASE("a bad archive is refused with a sentence while it is still being sent") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  // A source that never ends: only the refusal can stop it.
+  BodySource endless = [](io::asio::mutable_buffer into) -> io::Task<std::size_t> {
+    std::memset(into.data(), 'x', into.size());
+    co_return into.size();
+  };
+  std::string text;
+  int status = 0;
+  try {
+    worker.loop.run_until_done(client.write_tgz("d", endless));
+  } catch (const WorkerError& error) {
+    text = error.what();
+    status = error.status;
+  }
+  CHECK(status == 400);
+  CHECK(text ==
+        "worker worker-1 refused PUT /writetgz: 400 Bad Request: requires gzip-compressed body: gzip: invalid "
+        "header");
+}
+
+TEST_CASE("an archive that is cut off is refused, one whose source fails gives the source's error") {
+  WorkerFixture worker;
+  testing::write_file(worker.temp / "in/a", std::string(100'000, 'a'));
+  const std::string tgz = make_tgz(worker, worker.temp / "in");
+  Worker client = worker.client();
+  CHECK_THROWS_AS(worker.loop.run_until_done(client.write_tgz("d", source_of(tgz.substr(0, tgz.size() / 2)))),
+                  WorkerError);
+  BodySource failing = [](io::asio::mutable_buffer) -> io::Task<std::size_t> {
+    throw std::runtime_error("git ended with exit status 128");
+    co_return 0;
+  };
+  std::string text;
+  try {
+    worker.loop.run_until_done(client.write_tgz("d", failing));
+  } catch (const std::runtime_error& error) {
+    text = error.what();
+  }
+  CHECK(text == "git ended with exit status 128");
+  // The worker is none the worse for it.
+  worker.loop.run_until_done(client.write_tgz("d", source_of(tgz)));
+  CHECK(fs::file_size(worker.temp / "workdir/d/a") == 100'000);
+}
+
+TEST_CASE("hostile paths are refused and nothing outside is touched") {
+  WorkerFixture worker;
+  testing::write_file(worker.temp / "precious", "x");
+  testing::write_file(worker.temp / "workdir/inside", "x");
+  fs::create_directory_symlink("..", worker.temp / "workdir/up");
+  const std::string absolute = (worker.temp / "precious").string();
+  struct Row {
+    std::string body;
+    int status;
+  };
+  const Row rows[] = {
+      {"path=..", 400},
+      {"path=../precious", 400},
+      {"path=a/../../precious", 400},
+      {"path=" + absolute, 400},
+      {"path=", 400},
+      {"path=inside&path=..", 400},
+      {"path=%00", 400},
+      {"path=up/precious", 500},
+      {"", 400},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.body);
+    CHECK(ask(worker, "POST", "/removeall", row.body).head.status == row.status);
+    CHECK(testing::read_file(worker.temp / "precious") == "x");
+    CHECK(testing::read_file(worker.temp / "workdir/inside") == "x");
+  }
+  testing::write_file(worker.temp / "in/a", "x");
+  const std::string tgz = make_tgz(worker, worker.temp / "in");
+  Worker client = worker.client();
+  const std::string absolute_dir = (worker.temp / "d").string();
+  for (const std::string& dir : {std::string(".."), std::string("../d"), absolute_dir, std::string("up"),
+                                 std::string("up/d"), std::string("inside")}) {
+    CAPTURE(dir);
+    CHECK_THROWS_AS(worker.loop.run_until_done(client.write_tgz(dir, source_of(tgz))), WorkerError);
+    CHECK(!fs::exists(worker.temp / "a"));
+    CHECK(!fs::exists(worker.temp / "d"));
+  }
+}
+
+TEST_CASE("removing everything leaves a work directory that works") {
+  WorkerFixture worker;
+  testing::write_file(worker.temp / "workdir/a/b", "x");
+  Worker client = worker.client();
+  worker.loop.run_until_done(client.remove_all({"."}));
+  CHECK(fs::is_empty(worker.temp / "workdir"));
+  CHECK(run(worker, shell("ls")).output == "gocache\ngoplscache\ntmp\n");
+  worker.loop.run_until_done(client.remove_all({}));
+  worker.loop.run_until_done(client.remove_all({"nosuch", "tmp"}));
+  CHECK(run(worker, shell("ls")).output == "gocache\ngoplscache\ntmp\n");
+  // A command may delete it as well.
+  CHECK(run(worker, shell("rm -r $WORKDIR")).result.outcome == RunOutcome::succeeded);
+  CHECK(run(worker, shell("ls")).output == "gocache\ngoplscache\ntmp\n");
+}
+
+TEST_CASE("a directory that took the work directory's place is left alone") {
+  WorkerFixture worker;
+  fs::rename(worker.temp / "workdir", worker.temp / "moved");
+  testing::write_file(worker.temp / "workdir/precious", "x");
+  CHECK(ask(worker, "POST", "/removeall", "path=.").head.status == 500);
+  CHECK(ask(worker, "POST", "/exec", "cmd=/bin/true").head.status == 500);
+  CHECK(ask(worker, "PUT", "/writetgz", "x").head.status == 500);
+  CHECK(testing::read_file(worker.temp / "workdir/precious") == "x");
+  fs::remove_all(worker.temp / "workdir");
+}
+
+TEST_CASE("the status says the version and nothing else") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  CHECK(value_of(worker.loop, client.status()).version == 28);
+  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28}");
+  CHECK(ask(worker, "GET", "/workdir").body == worker.workdir.path());
+  CHECK(ask(worker, "GET", "/nosuch").head.status == 404);
+}
+
+TEST_CASE("halt answers first and ends a second later") {
+  io::Instant halted{};
+  io::RealClock clock;
+  ServerOptions options = WorkerFixture::default_options();
+  options.on_halt = [&] { halted = clock.now(); };
+  WorkerFixture worker(options);
+  Worker client = worker.client();
+  const io::Instant asked = clock.now();
+  worker.loop.run_until_done(client.halt());
+  CHECK(halted == io::Instant{});
+  CHECK(worker.wait_until([&] { return halted != io::Instant{}; }));
+  CHECK(halted - asked >= std::chrono::seconds{1});
+}
