@@ -1,0 +1,70 @@
+// One attempt at a build, on one worker: clear it, send it the source, run the steps, keep their output.
+#pragma once
+
+#include <build/base/log.h>
+#include <build/config/farm_config.h>
+#include <build/coordinator/farm_loop.h>
+#include <build/coordinator/worker_hub.h>
+#include <build/git/mirror.h>
+#include <build/livelog/log_store.h>
+#include <io/clock.h>
+
+#include <memory>
+#include <string>
+
+namespace build::coordinator {
+
+/// The name of the log of one step.
+model::RunId run_id(model::BuildId build, int attempt, int step);
+
+class AttemptRunner {
+ public:
+  /// Everything handed in by reference outlives the runner.
+  AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
+                farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
+                const config::RepositoryConfig& repository, const config::BuilderConfig& builder, git::Mirror& mirror);
+
+  /// Runs it to its end and tells the farm how it ended.
+  io::Task<> run();
+  /// Ends it as soon as possible.
+  void stop() noexcept;
+
+ private:
+  struct Verdict {
+    model::AttemptOutcome outcome = model::AttemptOutcome::ok;
+    std::string why;
+    enum class Worker { usable, broken } worker = Worker::usable;
+  };
+  static Verdict lost(std::string why) {
+    return {model::AttemptOutcome::lost, std::move(why), Verdict::Worker::usable};
+  }
+  static Verdict broken(std::string why) {
+    return {model::AttemptOutcome::lost, std::move(why), Verdict::Worker::broken};
+  }
+  static Verdict failed(std::string why) {
+    return {model::AttemptOutcome::failed, std::move(why), Verdict::Worker::usable};
+  }
+
+  io::Task<Verdict> run_all();
+  io::Task<Verdict> send_source();
+  io::Task<Verdict> send_tree(livelog::Writer& log);
+  io::Task<Verdict> run_step(int index, const config::StepConfig& step);
+  io::Task<Verdict> follow(buildlet::Run& run, livelog::Writer& log, const config::StepConfig& step);
+  buildlet::RunSpec spec_for(const config::StepConfig& step) const;
+  model::Step begin_step(int index, const std::string& name, const std::string& command);
+  void end_step(model::Step step, const Verdict& verdict);
+
+  io::Executor executor_;
+  io::Clock& clock_;
+  FarmLoop& farm_;
+  livelog::LogStore& logs_;
+  farm::StartAttempt start_;
+  std::shared_ptr<WorkerSession> session_;
+  const config::RepositoryConfig& repository_;
+  const config::BuilderConfig& builder_;
+  git::Mirror& mirror_;
+  buildlet::Run* current_ = nullptr;
+  bool stopping_ = false;
+};
+
+}  // namespace build::coordinator

@@ -1,0 +1,228 @@
+// How it works: step 0, "source", is the farm's own; its log holds the coordinator's sentences. Each configured step is
+// one run on the worker, and its log is that run's output, byte for byte. What is the commit's fault ends the
+// attempt as failed, what is the farm's (a worker or connection that broke) as lost.
+
+#include <build/coordinator/attempt_runner.h>
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace build::coordinator {
+
+namespace {
+
+using model::AttemptOutcome;
+
+/// Where the tree lies in the worker's work directory.
+constexpr const char* kSourceDirectory = "src";
+constexpr std::size_t kBufferSize = 64 * 1024;
+/// A step that prints more is ended: its log would fill the coordinator's disk.
+constexpr std::uint64_t kMaxLog = 1024ull * 1024 * 1024;
+
+std::string seconds_text(std::chrono::seconds duration) { return std::to_string(duration.count()) + " s"; }
+
+io::Task<> append_line(livelog::Writer& log, std::string line) {
+  line += '\n';
+  co_await log.append(log.size(), line);
+}
+
+}  // namespace
+
+model::RunId run_id(model::BuildId build, int attempt, int step) {
+  return model::RunId("b" + std::to_string(build.value) + "-a" + std::to_string(attempt) + "-s" + std::to_string(step));
+}
+
+AttemptRunner::AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
+                             farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
+                             const config::RepositoryConfig& repository, const config::BuilderConfig& builder,
+                             git::Mirror& mirror)
+    : executor_(executor),
+      clock_(clock),
+      farm_(farm),
+      logs_(logs),
+      start_(std::move(start)),
+      session_(std::move(session)),
+      repository_(repository),
+      builder_(builder),
+      mirror_(mirror) {}
+
+void AttemptRunner::stop() noexcept {
+  stopping_ = true;
+  if (current_ != nullptr) current_->kill();
+}
+
+io::Task<> AttemptRunner::run() {
+  Verdict verdict;
+  try {
+    verdict = co_await run_all();
+  } catch (const std::exception& error) {
+    verdict = lost(error.what());
+  }
+  if (verdict.worker == Verdict::Worker::broken && !stopping_) {
+    // The end of its session is what the farm hears: so the next attempt does not go to it again.
+    session_->close(verdict.why);
+    co_return;
+  }
+  farm_.post(farm::AttemptEnded{.build = start_.build.id,
+                                .attempt = start_.attempt.number,
+                                .lease = start_.attempt.lease,
+                                .outcome = verdict.outcome,
+                                .why = verdict.why});
+}
+
+io::Task<AttemptRunner::Verdict> AttemptRunner::run_all() {
+  Verdict verdict = co_await send_source();
+  int index = 1;
+  for (const config::StepConfig& step : repository_.steps) {
+    if (verdict.outcome != AttemptOutcome::ok) break;
+    if (stopping_) co_return lost("it was stopped");
+    verdict = co_await run_step(index++, step);
+  }
+  co_return verdict;
+}
+
+model::Step AttemptRunner::begin_step(int index, const std::string& name, const std::string& command) {
+  model::Step step{.build = start_.build.id,
+                   .attempt = start_.attempt.number,
+                   .index = index,
+                   .name = name,
+                   .command = command,
+                   .run = run_id(start_.build.id, start_.attempt.number, index),
+                   .started = clock_.wall_now(),
+                   .ended = std::nullopt,
+                   .outcome = AttemptOutcome::running,
+                   .status = {}};
+  farm_.post(farm::StepChanged{.step = step});
+  return step;
+}
+
+void AttemptRunner::end_step(model::Step step, const Verdict& verdict) {
+  step.ended = clock_.wall_now();
+  step.outcome = verdict.outcome;
+  step.status = verdict.outcome == AttemptOutcome::ok ? "ok" : verdict.why;
+  farm_.post(farm::StepChanged{.step = std::move(step)});
+}
+
+io::Task<AttemptRunner::Verdict> AttemptRunner::send_source() {
+  const model::Step step = begin_step(0, "source", "");
+  const std::unique_ptr<livelog::Writer> log = co_await logs_.open_writer(step.run);
+  Verdict verdict;
+  try {
+    verdict = co_await send_tree(*log);
+  } catch (const buildlet::WorkerError& error) {
+    verdict = broken(error.what());
+  } catch (const std::exception& error) {
+    verdict = lost(error.what());
+  }
+  std::string last = verdict.outcome == AttemptOutcome::ok ? std::string("The source is there.") : verdict.why;
+  co_await append_line(*log, std::move(last));
+  co_await log->finish();
+  end_step(step, verdict);
+  co_return verdict;
+}
+
+io::Task<AttemptRunner::Verdict> AttemptRunner::send_tree(livelog::Writer& log) {
+  const model::Build& build = start_.build;
+  std::string line = "Commit " + build.commit.value + " of " + build.repository.value + " for " + build.builder.value +
+                     " on " + session_->record().hostname + ", attempt " + std::to_string(start_.attempt.number) + ".";
+  co_await append_line(log, std::move(line));
+  const std::vector<std::string> gaps = co_await mirror_.gaps(build.commit);
+  for (const std::string& gap : gaps) co_await append_line(log, "Note: " + gap);
+  const std::vector<std::string> everything{"."};
+  co_await session_->worker().remove_all(everything);
+  const std::unique_ptr<base::Subprocess> archive = mirror_.archive(build.commit);
+  std::uint64_t bytes = 0;
+  bool whole = false;
+  const buildlet::BodySource source = [&](io::asio::mutable_buffer into) -> io::Task<std::size_t> {
+    const std::size_t count = co_await archive->read_output(into);
+    bytes += count;
+    whole = count == 0;
+    co_return count;
+  };
+  std::optional<Verdict> refused;
+  try {
+    co_await session_->worker().write_tgz(kSourceDirectory, source);
+  } catch (const buildlet::WorkerError& error) {
+    // A worker that understood and said no would say it again: it is about the tree, not about the worker.
+    const bool trees_fault = error.status >= 400 && error.status < 500;
+    const std::string why = std::string("the source could not be unpacked: ") + error.what();
+    refused = trees_fault ? failed(why) : broken(why);
+  }
+  archive->stop_reading();
+  const base::ExitStatus status = co_await archive->wait();
+  if (whole && !status.success()) co_return lost("git archive of " + build.commit.value + " failed: " + status.str());
+  if (refused) co_return *refused;
+  co_await append_line(log, std::to_string(bytes) + " bytes (tar.gz) sent.");
+  co_return Verdict{};
+}
+
+buildlet::RunSpec AttemptRunner::spec_for(const config::StepConfig& step) const {
+  const model::Build& build = start_.build;
+  buildlet::RunSpec spec;
+  spec.cmd = "/bin/sh";
+  spec.args = {"-c", step.command};
+  spec.dir = kSourceDirectory;
+  spec.level = buildlet::RunSpec::Level::system;
+  for (const auto& [name, value] : builder_.environment) spec.env.push_back(name + "=" + value);
+  const std::vector<std::pair<const char*, std::string>> ours{
+      {"XBUILD_ATTEMPT", std::to_string(start_.attempt.number)},
+      {"XBUILD_BRANCH", build.branch.value},
+      {"XBUILD_BUILD", std::to_string(build.id.value)},
+      {"XBUILD_BUILDER", build.builder.value},
+      {"XBUILD_COMMIT", build.commit.value},
+      {"XBUILD_HOST_TYPE", build.host_type.value},
+      {"XBUILD_REPOSITORY", build.repository.value},
+      {"XBUILD_STEP", step.name},
+  };
+  for (const auto& [name, value] : ours) spec.env.push_back(std::string(name) + "=" + value);
+  return spec;
+}
+
+io::Task<AttemptRunner::Verdict> AttemptRunner::run_step(int index, const config::StepConfig& config) {
+  const model::Step step = begin_step(index, config.name, config.command);
+  const std::unique_ptr<livelog::Writer> log = co_await logs_.open_writer(step.run);
+  buildlet::RunSpec spec = spec_for(config);
+  const std::unique_ptr<buildlet::Run> run = session_->worker().start(step.run, std::move(spec));
+  current_ = run.get();
+  Verdict verdict;
+  try {
+    verdict = co_await follow(*run, *log, config);
+  } catch (const std::exception& error) {
+    verdict = lost(error.what());
+  }
+  current_ = nullptr;
+  co_await log->finish();
+  end_step(step, verdict);
+  if (verdict.outcome == AttemptOutcome::failed) verdict.why = "step \"" + config.name + "\": " + verdict.why;
+  co_return verdict;
+}
+
+io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, livelog::Writer& log,
+                                                       const config::StepConfig& step) {
+  const io::Deadline limit(clock_, executor_, step.time_limit, [&run] { run.kill(); });
+  bool too_long = false;
+  std::vector<char> buffer(kBufferSize);
+  for (std::uint64_t offset = 0;;) {
+    const io::asio::mutable_buffer into(buffer.data(), buffer.size());
+    const std::size_t count = co_await run.follow(offset, into);
+    if (count == 0) break;
+    if (offset + count > kMaxLog) {
+      too_long = true;
+      run.kill();
+      break;
+    }
+    co_await log.append(offset, std::string_view(buffer.data(), count));
+    offset += count;
+  }
+  buildlet::RunResult result = co_await run.result();
+  if (result.outcome == buildlet::RunOutcome::succeeded) co_return Verdict{};
+  if (limit.expired()) co_return failed("the time limit of " + seconds_text(step.time_limit) + " was exceeded");
+  if (too_long) co_return failed("it printed more than " + std::to_string(kMaxLog) + " bytes");
+  if (result.outcome == buildlet::RunOutcome::lost) co_return broken(std::move(result.text));
+  if (result.outcome == buildlet::RunOutcome::could_not_run) result.text = "it could not be run: " + result.text;
+  co_return failed(std::move(result.text));
+}
+
+}  // namespace build::coordinator

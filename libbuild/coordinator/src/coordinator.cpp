@@ -1,0 +1,158 @@
+#include <build/base/file.h>
+#include <build/coordinator/coordinator.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace build::coordinator {
+
+namespace {
+
+farm::Rules rules_of(const config::FarmConfig& config) {
+  farm::Rules rules;
+  rules.max_attempts = config.max_attempts;
+  for (const auto& builder : config.builders)
+    rules.builders.push_back({.name = builder.name, .host_type = builder.host_type});
+  for (const auto& repository : config.repositories)
+    rules.repositories.push_back({.name = repository.name, .builders = repository.builders});
+  return rules;
+}
+
+template <typename Items, typename Name>
+const typename Items::value_type* find_named(const Items& items, const Name& name) {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.name == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Coordinator::Coordinator(Seams seams, config::FarmConfig config, WorkerTrust trust, store::Store& store,
+                         livelog::LogStore& logs)
+    : seams_(std::move(seams)),
+      config_(std::move(config)),
+      dev_key_allowed_(trust.allow_dev_key),
+      store_(store),
+      logs_(logs),
+      loop_(seams_.executor, seams_.clock, seams_.pool, seams_.log, store, store.begin_epoch(),
+            farm::Farm(rules_of(config_), store.load_open()), [this](const farm::Action& action) { act(action); }),
+      hub_(seams_.executor, seams_.clock, seams_.random, seams_.log, std::move(trust), loop_),
+      gate_(seams_.executor) {
+  base::ensure_private_directory(config_.state_dir / "mirrors");
+  for (const config::RepositoryConfig& repository : config_.repositories)
+    watches_.push_back(std::make_unique<RepositoryWatch>(
+        seams_.executor, seams_.clock, seams_.pool, seams_.log, repository, git::Location::parse(repository.url),
+        config_.state_dir / "mirrors" / (repository.name.value + ".git"), store_, loop_));
+}
+
+Coordinator::~Coordinator() = default;
+
+io::Task<> Coordinator::run() {
+  const io::Gate::Pass pass = gate_.enter();
+  for (const auto& watch : watches_)
+    io::spawn(seams_.executor, run_watch(*watch), [this](std::exception_ptr error) { log_failure(error); });
+  co_await loop_.run();
+}
+
+io::Task<> Coordinator::run_watch(RepositoryWatch& watch) {
+  const io::Gate::Pass pass = gate_.enter();
+  co_await watch.run();
+}
+
+void Coordinator::log_failure(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    if (!stopping_) seams_.log.error("a task of the coordinator failed", {{"why", e.what()}});
+  }
+}
+
+io::Task<> Coordinator::stop() {
+  stopping_ = true;
+  for (const auto& watch : watches_) watch->stop();
+  for (const auto& [build, runner] : attempts_) runner->stop();
+  co_await hub_.stop();
+  loop_.stop();
+  co_await gate_.close();
+}
+
+bool Coordinator::idle() const {
+  const bool read = std::all_of(watches_.begin(), watches_.end(),
+                                [](const auto& watch) { return watch->seen() || watch->trouble(); });
+  return read && loop_.settled() && loop_.farm().idle() && attempts_.empty();
+}
+
+io::Task<> Coordinator::until_idle() {
+  while (!stopping_ && !idle()) co_await loop_.changed().wait();
+}
+
+void Coordinator::act(const farm::Action& action) {
+  if (const auto* start = std::get_if<farm::StartAttempt>(&action)) {
+    start_attempt(*start);
+  } else if (const auto* stop = std::get_if<farm::StopAttempt>(&action)) {
+    const auto found = attempts_.find(stop->build);
+    if (found != attempts_.end()) found->second->stop();
+  } else if (const auto* close = std::get_if<farm::CloseSession>(&action)) {
+    hub_.close(close->session, close->why);
+  }
+}
+
+void Coordinator::start_attempt(const farm::StartAttempt& start) {
+  if (stopping_) return;
+  const auto session = hub_.find(start.attempt.session);
+  const auto* repository = find_named(config_.repositories, start.build.repository);
+  const auto* builder = find_named(config_.builders, start.build.builder);
+  const auto watch = std::find_if(watches_.begin(), watches_.end(),
+                                  [&](const auto& w) { return w->config().name == start.build.repository; });
+  std::string missing;
+  if (!session) missing = "the worker's session had ended";
+  if (repository == nullptr || builder == nullptr || watch == watches_.end())
+    missing = "the repository or the builder is no longer configured";
+  if (!missing.empty()) {
+    loop_.post(farm::AttemptEnded{.build = start.build.id,
+                                  .attempt = start.attempt.number,
+                                  .lease = start.attempt.lease,
+                                  .outcome = model::AttemptOutcome::lost,
+                                  .why = missing});
+    return;
+  }
+  seams_.log.info("a build starts", {{"build", std::to_string(start.build.id.value)},
+                                     {"commit", start.build.commit.value},
+                                     {"builder", start.build.builder.value},
+                                     {"host", session->record().hostname}});
+  auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, loop_, logs_, start, session,
+                                                *repository, *builder, (*watch)->mirror());
+  attempts_[start.build.id] = runner;
+  io::spawn(seams_.executor, run_attempt(runner, start.build.id),
+            [this](std::exception_ptr error) { log_failure(error); });
+}
+
+io::Task<> Coordinator::run_attempt(std::shared_ptr<AttemptRunner> runner, model::BuildId build) {
+  const io::Gate::Pass pass = gate_.enter();
+  co_await runner->run();
+  const auto found = attempts_.find(build);
+  if (found != attempts_.end() && found->second == runner) attempts_.erase(found);
+  loop_.changed().notify_all();
+}
+
+std::vector<std::string> Coordinator::notices() const {
+  std::vector<std::string> result;
+  if (dev_key_allowed_)
+    result.push_back(
+        "Workers with the publicly known development key are accepted: anybody who reaches this port can "
+        "register as one.");
+  if (loop_.store_trouble())
+    result.push_back("Nothing is decided at the moment, because the store cannot be written: " +
+                     *loop_.store_trouble());
+  for (const auto& watch : watches_)
+    if (watch->trouble())
+      result.push_back("Repository " + watch->config().name.value + " cannot be read: " + *watch->trouble());
+  return result;
+}
+
+bool Coordinator::in_trouble() const {
+  return loop_.store_trouble().has_value() ||
+         std::any_of(watches_.begin(), watches_.end(), [](const auto& watch) { return watch->trouble().has_value(); });
+}
+
+}  // namespace build::coordinator

@@ -1,0 +1,218 @@
+// How it works: run_session() owns a session from the 101 to its end. Beside it runs welcome(), which dials the
+// worker, tells the farm about it, and then asks it for its status from time to time. The farm hears of the end of
+// exactly those sessions that it was told of.
+
+#include <build/base/builder_key.h>
+#include <build/base/ids.h>
+#include <build/coordinator/worker_hub.h>
+#include <revdial/switch.h>
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace build::coordinator {
+
+namespace {
+
+using io::HttpError;
+
+constexpr int kMinimumVersion = 23;  ///< the first with this form of reverse dialing
+constexpr io::Duration kDialLimit = std::chrono::seconds{30};
+constexpr io::Duration kCheckPeriod = std::chrono::seconds{15};
+constexpr int kMaxFailedChecks = 2;
+constexpr std::size_t kMaxName = 255;
+constexpr std::size_t kMaxFeatures = 64;
+
+bool is_plain_name(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxName &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+}
+
+std::vector<std::string> split_features(const std::string& list) {
+  std::vector<std::string> features;
+  std::string word;
+  for (const char c : list + ",") {
+    if (c != ',' && c != ' ') {
+      word += c;
+    } else if (!word.empty()) {
+      if (is_plain_name(word) && features.size() < kMaxFeatures) features.push_back(word);
+      word.clear();
+    }
+  }
+  return features;
+}
+
+/// An id of ours is 32 hexadecimal digits; absent ones are fine, others are not.
+std::string checked_id(const io::Fields& fields, std::string_view name) {
+  const std::string id = fields.get(name);
+  if (!id.empty() && !base::is_lower_hex(id, 32)) throw HttpError(400, "malformed " + std::string(name) + " header");
+  return id;
+}
+
+}  // namespace
+
+WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::StreamPtr control, revdial::Pickups& pickups,
+                             std::string dialer_id, model::Session record)
+    : record_(std::move(record)),
+      dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.id = std::move(dialer_id)}),
+      worker_(
+          executor, clock, [this]() { return dialer_.dial(kDialLimit); }, record_.hostname),
+      wake_(executor),
+      gate_(executor) {}
+
+void WorkerSession::close(const std::string& why) {
+  if (why_closed_.empty()) why_closed_ = why;
+  dialer_.close();
+}
+
+WorkerHub::WorkerHub(io::Executor executor, io::Clock& clock, base::RandomSource& random, base::Logger& log,
+                     WorkerTrust trust, FarmLoop& farm)
+    : executor_(executor),
+      clock_(clock),
+      random_(random),
+      log_(log),
+      trust_(std::move(trust)),
+      farm_(farm),
+      gate_(executor) {}
+
+void WorkerHub::add_routes(net::Router& router) {
+  router.add("", "/reverse", [this](net::Request& q, net::Response& r) { return serve_reverse(q, r); });
+  router.add("", "/revdial", [this](net::Request& q, net::Response& r) { return serve_revdial(q, r); });
+}
+
+std::shared_ptr<WorkerSession> WorkerHub::find(const model::SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second;
+}
+
+void WorkerHub::close(const model::SessionId& id, const std::string& why) {
+  if (const auto session = find(id)) session->close(why);
+}
+
+io::Task<> WorkerHub::stop() {
+  stopping_ = true;
+  for (const auto& [id, session] : sessions_) session->close("the coordinator stops");
+  co_await gate_.close();
+}
+
+model::Session WorkerHub::check_registration(const net::Request& request) const {
+  const io::Fields& fields = request.fields();
+  if (!request.secure()) throw HttpError(500, "buildlet registration requires SSL");
+  const std::string revdial_version = fields.get("X-Revdial-Version");
+  if (revdial_version.empty()) throw HttpError(400, "buildlet binary is too old");
+  if (revdial_version != "2") throw HttpError(400, "unknown revdial version");
+  model::Session record;
+  record.hostname = fields.get("X-Go-Builder-Hostname");
+  if (record.hostname.empty()) throw HttpError(400, "missing X-Go-Builder-Hostname header");
+  record.host_type = model::HostType(fields.get("X-Go-Host-Type"));
+  if (record.host_type.empty()) throw HttpError(400, "missing X-Go-Host-Type; old buildlet binary?");
+  if (!is_plain_name(record.hostname)) throw HttpError(400, "malformed X-Go-Builder-Hostname header");
+  if (!is_plain_name(record.host_type.value)) throw HttpError(400, "malformed X-Go-Host-Type header");
+  const std::string key = fields.get("X-Go-Builder-Key");
+  const bool trusted = base::constant_time_equal(key, base::builder_key(trust_.master_key, record.host_type.value));
+  record.dev_key = !trusted && trust_.allow_dev_key &&
+                   base::constant_time_equal(key, base::builder_key(base::kDevMasterKey, record.host_type.value));
+  if (!trusted && !record.dev_key) throw HttpError(412, "invalid build key");
+  const std::string worker_id = checked_id(fields, "X-Xbuild-Worker-Id");
+  if (!worker_id.empty()) record.worker = model::WorkerId(record.host_type.value + "/" + worker_id);
+  record.instance = model::InstanceId(checked_id(fields, "X-Xbuild-Instance-Id"));
+  record.version = fields.get("X-Go-Builder-Version").substr(0, kMaxName);
+  record.features = split_features(fields.get("X-Xbuild-Features"));
+  record.peer = request.peer();
+  return record;
+}
+
+io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& response) {
+  model::Session record = check_registration(request);
+  if (stopping_) throw HttpError(503, "the coordinator is stopping");
+  record.id = model::SessionId(base::random_id(random_));
+  if (record.worker.empty()) record.worker = model::WorkerId("session/" + record.id.value);
+  record.connected = clock_.wall_now();
+  io::StreamPtr control = co_await response.hijack(std::string(revdial::kSwitchResponse));
+  std::string dialer_id = revdial::make_dialer_id([this](std::span<std::byte> bytes) { random_.fill(bytes); });
+  auto session = std::make_shared<WorkerSession>(executor_, clock_, std::move(control), pickups_, std::move(dialer_id),
+                                                 std::move(record));
+  sessions_[session->record().id] = session;
+  io::spawn(executor_, run_session(session), [this](std::exception_ptr error) { log_failure(error); });
+}
+
+io::Task<> WorkerHub::serve_revdial(net::Request& request, net::Response& response) {
+  const std::string id = request.query().get(revdial::kDialerParameter);
+  const revdial::PickupAnswer answer = revdial::check_pickup(request.secure(), request.method(), id, pickups_);
+  if (answer.status != 101) {
+    if (!answer.allow.empty()) response.fields().set("Allow", std::string(answer.allow));
+    co_await response.send_error(answer.status, std::string(answer.text));
+    co_return;
+  }
+  io::StreamPtr stream = co_await response.hijack(std::string(revdial::kSwitchResponse));
+  pickups_.offer(id, std::move(stream));
+}
+
+io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {
+  const io::Gate::Pass pass = gate_.enter();
+  io::spawn(executor_, welcome(session), [this](std::exception_ptr error) { log_failure(error); });
+  const revdial::SessionEnd end = co_await session->dialer_.run();
+  if (session->why_closed_.empty()) session->why_closed_ = end.text;
+  session->wake_.notify_all();
+  co_await session->gate_.close();
+  sessions_.erase(session->record_.id);
+  log_.info("a worker's session ended", {{"host", session->record_.hostname}, {"why", session->why_closed_}});
+  if (session->announced_) farm_.post(farm::SessionEnded{.session = session->record_.id, .why = session->why_closed_});
+}
+
+io::Task<> WorkerHub::welcome(std::shared_ptr<WorkerSession> session) {
+  const io::Gate::Pass pass = session->gate_.enter();
+  std::string refusal;
+  try {
+    const buildlet::WorkerStatus status = co_await session->worker_.status();
+    if (status.version < kMinimumVersion)
+      refusal = "its version " + std::to_string(status.version) + " is older than " + std::to_string(kMinimumVersion);
+  } catch (const std::exception& error) {
+    refusal = error.what();
+  }
+  if (session->dialer_.closed()) co_return;
+  if (!refusal.empty()) {
+    log_.warning("a worker is not taken", {{"host", session->record_.hostname}, {"why", refusal}});
+    session->close(refusal);
+    co_return;
+  }
+  log_.info("a worker joined", {{"host", session->record_.hostname},
+                                {"type", session->record_.host_type.value},
+                                {"peer", session->record_.peer}});
+  session->announced_ = true;
+  farm::WorkerConnected connected{.session = session->record_};
+  co_await farm_.submit(std::move(connected));
+  co_await keep_checking(session);
+}
+
+io::Task<> WorkerHub::keep_checking(std::shared_ptr<WorkerSession> session) {
+  int failed = 0;
+  while (!session->dialer_.closed()) {
+    {
+      const io::Alarm alarm = clock_.call_after(executor_, kCheckPeriod, [session] { session->wake_.notify_all(); });
+      co_await session->wake_.wait();
+    }
+    if (session->dialer_.closed()) co_return;
+    std::string trouble;
+    try {
+      co_await session->worker_.status();
+    } catch (const std::exception& error) {
+      trouble = error.what();
+    }
+    failed = trouble.empty() ? 0 : failed + 1;
+    if (failed >= kMaxFailedChecks) session->close("it does not answer: " + trouble);
+  }
+}
+
+void WorkerHub::log_failure(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    if (!stopping_) log_.error("a worker's session failed", {{"why", e.what()}});
+  }
+}
+
+}  // namespace build::coordinator

@@ -1,0 +1,62 @@
+// What the pages ask the running farm for, beyond what the store knows. The program that joins coordinator and
+// pages implements it.
+//
+// All calls are made on the site's executor, must not block, and give values of that moment.
+#pragma once
+
+#include <build/farm/farm.h>
+#include <build/model/records.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace build::web {
+
+/// A repository as it is configured: what the front page shows, in this order.
+struct RepositoryView {
+  model::RepositoryName name;
+  /// The configured branches, in their order. May be empty (the default branch is watched): then the branches that
+  /// the store knows are shown.
+  std::vector<model::BranchName> branches;
+  std::vector<model::BuilderName> builders;  ///< the table's columns, in their order
+};
+
+/// A connected worker and what it does.
+struct WorkerView {
+  model::Session session;
+  std::optional<model::BuildId> build;  ///< what it is leased to
+};
+
+/// A sentence about the whole farm, on every page.
+struct Notice {
+  /// danger is shown in red: somebody must know, for instance that the public development key is accepted.
+  enum class Weight { information, danger };
+  Weight weight = Weight::information;
+  std::string sentence;
+};
+
+/// How much there is to do.
+struct Load {
+  std::size_t waiting = 0;
+  std::size_t running = 0;
+  /// No build waits or runs, and every repository was looked at once since the start: what was there to be built
+  /// is built.
+  bool idle = false;
+};
+
+class FarmView {
+ public:
+  virtual ~FarmView() = default;
+
+  virtual std::string version() const = 0;  ///< of the coordinator program
+  virtual std::vector<Notice> notices() const = 0;
+  virtual std::vector<RepositoryView> repositories() const = 0;
+  virtual std::vector<WorkerView> workers() const = 0;  ///< connected ones only
+  virtual Load load() const = 0;
+  /// nullopt unless the build waits.
+  virtual std::optional<farm::Waiting> explain(model::BuildId build) const = 0;
+};
+
+}  // namespace build::web

@@ -1,0 +1,71 @@
+// Writing HTML so that nothing from outside can become markup.
+//
+// An Html takes markup only as literals of this program's source (the compiler sees to it); everything else goes
+// through text(), which escapes it, in element content and in quoted attribute values alike. Values; use from any
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace build::web {
+
+class Html {
+ public:
+  /// A string literal.
+  class Literal {
+   public:
+    template <std::size_t N>
+    consteval Literal(const char (&text)[N]) : text_(text, N - 1) {}  // NOLINT: implicit on purpose
+    constexpr std::string_view view() const { return text_; }
+
+   private:
+    std::string_view text_;
+  };
+
+  Html& markup(Literal literal) {
+    out_ += literal.view();
+    return *this;
+  }
+  /// Any bytes, made readable() and escaped.
+  Html& text(std::string_view bytes);
+  Html& number(std::int64_t value) {
+    out_ += std::to_string(value);
+    return *this;
+  }
+  /// What another writer made.
+  Html& part(const Html& other) {
+    out_ += other.out_;
+    return *this;
+  }
+
+  const std::string& str() const& noexcept { return out_; }
+  std::string str() && noexcept { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+/// Valid UTF-8 that shows what is in `bytes` and does nothing else: bytes that are not UTF-8 become U+FFFD, control
+/// characters other than line feed and tab their pictures (U+2400...), characters that turn the direction of writing or
+/// cannot be seen their names ("[U+202E]").
+std::string readable(std::string_view bytes);
+
+/// `bytes` with everything that is not UTF-8 replaced by U+FFFD, and nothing else changed. For JSON.
+std::string valid_utf8(std::string_view bytes);
+
+/// The first `limit` characters, with an ellipsis if there are more.
+std::string clipped(std::string_view bytes, std::size_t limit);
+
+/// Writes a log's bytes: readable() text, line ends of any kind as line feeds, the colours and weights of ANSI
+/// sequences as classes (a0 to a15, bold, dim, italic, underline), all other terminal sequences left out.
+void write_log(Html& html, std::string_view bytes);
+
+/// Where a tail that was cut at any byte may begin to be shown: after the first line end if one is near, else
+/// at the next character's beginning.
+std::size_t first_whole_line(std::string_view bytes);
+
+}  // namespace build::web

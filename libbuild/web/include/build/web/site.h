@@ -1,0 +1,62 @@
+// The farm's pages and their JSON twins, as handlers for an HTTP server. Nothing here changes anything.
+//
+//   /                                commits by builders, per repository and branch
+//       ?repository=R&branch=B       one branch; &before=P from below a position; &limit=N
+//   /build/ID                        one build: state, attempts, steps, the log, following while it runs
+//   /healthz                         "ok"
+//   /static/site.css, /static/site.js, /favicon.svg
+//
+//   /api/v1/status                   how much there is to do, notices, version
+//   /api/v1/commits?repository=R&branch=B&limit=N&before=P
+//   /api/v1/builds?limit=N           the newest builds
+//   /api/v1/builds/ID                one build with attempts, steps and what it waits for
+//   /api/v1/builds/ID/log            all its output, as plain text
+//   /api/v1/workers                  connected workers and what they do
+//   /api/v1/runs/RUN/log?offset=N&follow=1
+//                                    bytes of one run's log from an offset on; follow=1 goes on until its end
+//
+// Times in JSON are RFC 3339 in UTC; absent ones are null. Errors are {"error": "sentence"} below /api/, pages
+// elsewhere.
+//
+// Everything that comes from commits, workers or requests is escaped where it is written (build/web/html.h). The
+// pages load nothing from elsewhere and run one script file of our own, which they do not need: a content security
+// policy says so to the browser.
+#pragma once
+
+#include <build/livelog/log_store.h>
+#include <build/net/server.h>
+#include <build/store/store.h>
+#include <build/web/farm_view.h>
+#include <io/blocking_pool.h>
+#include <io/clock.h>
+
+#include <memory>
+
+namespace build::web {
+
+/// What the site reads from. All of it must outlive the site.
+struct SiteSources {
+  const store::Store& store;  ///< asked on the pool
+  livelog::LogStore& logs;
+  io::BlockingPool& pool;
+  const io::Clock& clock;
+  const FarmView& farm;
+};
+
+/// Lives on the executor of the server that its routes are given to, and must outlive that server.
+class Site {
+ public:
+  explicit Site(SiteSources sources);
+  ~Site();
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  /// Adds the routes named above, and the answer for paths that are not found.
+  void add_routes(net::Router& router);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace build::web

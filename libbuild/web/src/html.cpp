@@ -1,0 +1,127 @@
+#include <build/web/html.h>
+
+#include <array>
+#include <cstdio>
+#include <optional>
+
+namespace build::web {
+
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+struct Character {
+  char32_t code = 0;
+  std::size_t length = 1;
+  bool valid = false;
+};
+
+/// The character at the beginning of `bytes`, which must not be empty. Refuses overlong forms, surrogates and what lies
+/// beyond Unicode; an invalid one is one byte long.
+Character first_character(std::string_view bytes) {
+  const auto byte = [&bytes](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {lead, 1, true};
+  std::size_t length = 0;
+  char32_t code = 0, smallest = 0;
+  if (lead >= 0xC2 && lead <= 0xDF)
+    length = 2, code = lead & 0x1Fu, smallest = 0x80;
+  else if (lead >= 0xE0 && lead <= 0xEF)
+    length = 3, code = lead & 0x0Fu, smallest = 0x800;
+  else if (lead >= 0xF0 && lead <= 0xF4)
+    length = 4, code = lead & 0x07u, smallest = 0x10000;
+  else
+    return {};
+  if (bytes.size() < length) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0u) != 0x80u) return {};
+    code = code << 6 | (byte(i) & 0x3Fu);
+  }
+  if (code < smallest || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return {};
+  return {code, length, true};
+}
+
+/// Characters that change how others are shown, or are not shown themselves.
+bool is_invisible(char32_t code) {
+  return code == 0xAD || code == 0x34F || code == 0x61C || code == 0x115F || code == 0x1160 ||
+         (code >= 0x17B4 && code <= 0x17B5) || (code >= 0x180B && code <= 0x180F) ||
+         (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2060 && code <= 0x206F) || code == 0x3164 || code == 0xFEFF || code == 0xFFA0 ||
+         (code >= 0xFFF0 && code <= 0xFFFB) || (code >= 0x1D173 && code <= 0x1D17A) ||
+         (code >= 0xE0000 && code <= 0xE0FFF);
+}
+
+void append_readable(std::string& out, const Character& c, std::string_view bytes) {
+  if (!c.valid || (c.code >= 0x80 && c.code < 0xA0)) {
+    out += kReplacement;
+  } else if (c.code == 0x7F) {
+    out += "\xE2\x90\xA1";
+  } else if (c.code < 0x20 && c.code != '\n' && c.code != '\t') {
+    out += "\xE2\x90";
+    out += static_cast<char>(0x80 + c.code);
+  } else if (is_invisible(c.code)) {
+    char name[16];
+    std::snprintf(name, sizeof name, "[U+%04X]", static_cast<unsigned>(c.code));
+    out += name;
+  } else {
+    out += bytes.substr(0, c.length);
+  }
+}
+
+}  // namespace
+
+std::string readable(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const Character c = first_character(bytes);
+    append_readable(out, c, bytes);
+    bytes.remove_prefix(c.length);
+  }
+  return out;
+}
+
+std::string valid_utf8(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const Character c = first_character(bytes);
+    out += c.valid ? bytes.substr(0, c.length) : kReplacement;
+    bytes.remove_prefix(c.length);
+  }
+  return out;
+}
+
+std::string clipped(std::string_view bytes, std::size_t limit) {
+  std::size_t end = 0;
+  for (std::size_t count = 0; end < bytes.size(); ++count) {
+    if (count == limit) return std::string(bytes.substr(0, end)) + "\xE2\x80\xA6";
+    end += first_character(bytes.substr(end)).length;
+  }
+  return std::string(bytes);
+}
+
+Html& Html::text(std::string_view bytes) {
+  for (const char c : readable(bytes)) switch (c) {
+      case '&':
+        out_ += "&amp;";
+        break;
+      case '<':
+        out_ += "&lt;";
+        break;
+      case '>':
+        out_ += "&gt;";
+        break;
+      case '"':
+        out_ += "&quot;";
+        break;
+      case '\'':
+        out_ += "&#39;";
+        break;
+      default:
+        out_ += c;
+    }
+  return *this;
+}
+
+}  // namespace build::web

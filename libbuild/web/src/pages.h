@@ -1,0 +1,57 @@
+// The parts of the site: each function makes one answer. They throw net::HttpError for what was asked wrongly.
+#pragma once
+
+#include <build/net/server.h>
+#include <build/web/site.h>
+#include <io/task.h>
+
+#include <cstdint>
+#include <string>
+
+namespace build::web {
+
+struct Answer {
+  int status = 200;
+  std::string content_type;
+  std::string body;
+};
+
+inline constexpr const char* kHtmlType = "text/html; charset=utf-8";
+inline constexpr const char* kJsonType = "application/json";
+inline constexpr const char* kTextType = "text/plain; charset=utf-8";
+
+io::Task<Answer> front_page(const SiteSources& sources, io::Params query);
+io::Task<Answer> build_page(const SiteSources& sources, std::string id, io::Params query);
+Answer error_page(const SiteSources& sources, int status, const std::string& sentence);
+
+io::Task<Answer> status_json(const SiteSources& sources);
+io::Task<Answer> commits_json(const SiteSources& sources, io::Params query);
+io::Task<Answer> builds_json(const SiteSources& sources, io::Params query);
+io::Task<Answer> build_json(const SiteSources& sources, std::string id);
+io::Task<Answer> workers_json(const SiteSources& sources);
+Answer error_json(int status, const std::string& sentence);
+
+/// Writes the answers themselves: logs may be of any length.
+io::Task<> send_run_log(const SiteSources& sources, net::Request& request, net::Response& response);
+io::Task<> send_build_log(const SiteSources& sources, net::Request& request, net::Response& response);
+
+/// The end of a log.
+struct LogTail {
+  bool found = false;
+  bool growing = false;
+  std::uint64_t size = 0;   ///< of the whole log
+  std::uint64_t begin = 0;  ///< offset of the first of `bytes`
+  std::string bytes;
+};
+/// At most `limit` bytes; if that is not all, beginning with a whole line where one is near.
+io::Task<LogTail> read_tail(livelog::LogStore& logs, model::RunId run, std::uint64_t limit);
+
+/// The build that a path names. Throws 404.
+io::Task<store::BuildDetails> find_build(const SiteSources& sources, std::string id);
+
+/// The number that a query names, or `fallback` if it names none. Throws 400 if it is not a number from `min` to
+/// `max`.
+std::int64_t number_from(const io::Params& query, const std::string& name, std::int64_t fallback, std::int64_t min,
+                         std::int64_t max);
+
+}  // namespace build::web

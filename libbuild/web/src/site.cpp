@@ -1,0 +1,174 @@
+// Routes, and what all answers have in common. A page is made whole before a byte of it is sent, so a wrong request
+// can still become an error page; logs are the exception, they write themselves.
+
+#include <build/web/site.h>
+
+#include <functional>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#include "assets.h"
+#include "layout.h"
+#include "pages.h"
+#include "text.h"
+
+namespace build::web {
+
+namespace {
+
+constexpr const char* kPolicy =
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+void set_common_fields(net::Response& response) {
+  response.fields().set("Content-Security-Policy", kPolicy);
+  response.fields().set("X-Content-Type-Options", "nosniff");
+  response.fields().set("Referrer-Policy", "no-referrer");
+  response.fields().set("Cache-Control", "no-store");
+}
+
+bool is_api(const net::Request& request) { return request.path().rfind("/api/", 0) == 0; }
+
+Answer error_answer(const SiteSources& sources, const net::Request& request, int status, const std::string& sentence) {
+  return is_api(request) ? error_json(status, sentence) : error_page(sources, status, sentence);
+}
+
+io::Task<> send(net::Response& response, Answer answer) {
+  const std::string type = answer.content_type;
+  co_await response.send(answer.status, type, std::move(answer.body));
+}
+
+}  // namespace
+
+struct Site::Impl {
+  SiteSources sources;
+
+  using Maker = std::function<io::Task<Answer>(net::Request&)>;
+  using Sender = io::Task<> (*)(const SiteSources&, net::Request&, net::Response&);
+
+  /// Answers with what `maker` gives.
+  io::Task<> answer(const Maker& maker, net::Request& request, net::Response& response) const {
+    std::optional<Answer> made;
+    try {
+      made = co_await maker(request);
+    } catch (const net::HttpError& error) {
+      made = error_answer(sources, request, error.status(), error.what());
+    }
+    set_common_fields(response);
+    co_await send(response, std::move(*made));
+  }
+
+  /// Lets `sender` answer; what it refuses before it began becomes an error answer.
+  io::Task<> stream(Sender sender, net::Request& request, net::Response& response) const {
+    set_common_fields(response);
+    std::optional<Answer> refusal;
+    try {
+      co_await sender(sources, request, response);
+    } catch (const net::HttpError& error) {
+      if (response.started()) throw;
+      refusal = error_answer(sources, request, error.status(), error.what());
+    }
+    if (refusal) co_await send(response, std::move(*refusal));
+  }
+
+  io::Task<> send_asset(std::string name, net::Request& request, net::Response& response) const {
+    const Asset* asset = find_asset(name);
+    set_common_fields(response);
+    if (asset == nullptr) {
+      Answer missing = error_page(sources, 404, "There is no such file here.");
+      co_await send(response, std::move(missing));
+      co_return;
+    }
+    const std::string tag = "\"" + std::string(asset->tag) + "\"";
+    const bool named_by_tag = request.query().get("v") == asset->tag;
+    response.fields().set("Cache-Control", named_by_tag ? "public, max-age=31536000, immutable" : "no-cache");
+    response.fields().set("ETag", tag);
+    if (request.fields().has_token("If-None-Match", tag)) {
+      co_await response.send(304);
+      co_return;
+    }
+    const std::string type = name.ends_with(".css")   ? "text/css; charset=utf-8"
+                             : name.ends_with(".svg") ? "image/svg+xml"
+                                                      : "text/javascript; charset=utf-8";
+    std::string bytes(asset->bytes);
+    co_await response.send(200, type, std::move(bytes));
+  }
+
+  void add_page(net::Router& router, std::string_view pattern, Maker maker) {
+    router.add("GET", pattern, [this, maker = std::move(maker)](net::Request& request, net::Response& response) {
+      return answer(maker, request, response);
+    });
+  }
+  void add_stream(net::Router& router, std::string_view pattern, Sender sender) {
+    router.add("GET", pattern, [this, sender](net::Request& request, net::Response& response) {
+      return stream(sender, request, response);
+    });
+  }
+  void add_routes(net::Router& router);
+};
+
+void Site::Impl::add_routes(net::Router& router) {
+  add_page(router, "/", [this](net::Request& request) { return front_page(sources, request.query()); });
+  add_page(router, "/build/{id}",
+           [this](net::Request& request) { return build_page(sources, request.path_param("id"), request.query()); });
+  add_page(router, "/api/v1/status", [this](net::Request&) { return status_json(sources); });
+  add_page(router, "/api/v1/commits", [this](net::Request& request) { return commits_json(sources, request.query()); });
+  add_page(router, "/api/v1/builds", [this](net::Request& request) { return builds_json(sources, request.query()); });
+  add_page(router, "/api/v1/builds/{id}",
+           [this](net::Request& request) { return build_json(sources, request.path_param("id")); });
+  add_page(router, "/api/v1/workers", [this](net::Request&) { return workers_json(sources); });
+  add_stream(router, "/api/v1/builds/{id}/log", send_build_log);
+  add_stream(router, "/api/v1/runs/{run}/log", send_run_log);
+
+  router.add("GET", "/healthz", [](net::Request&, net::Response& response) {
+    response.fields().set("X-Content-Type-Options", "nosniff");
+    return response.send(200, kTextType, "ok\n");
+  });
+  router.add("GET", "/static/{name}", [this](net::Request& request, net::Response& response) {
+    return send_asset(request.path_param("name"), request, response);
+  });
+  router.add("GET", "/favicon.svg", [this](net::Request& request, net::Response& response) {
+    return send_asset("favicon.svg", request, response);
+  });
+  router.not_found([this](net::Request& request, net::Response& response) {
+    set_common_fields(response);
+    return send(response, error_answer(sources, request, 404, "There is nothing here."));
+  });
+}
+
+Site::Site(SiteSources sources) : impl_(new Impl{sources}) {}
+Site::~Site() = default;
+void Site::add_routes(net::Router& router) { impl_->add_routes(router); }
+
+Answer error_page(const SiteSources& sources, int status, const std::string& sentence) {
+  const model::Time now = sources.clock.wall_now();
+  Frame frame;
+  frame.title = std::to_string(status) + " \xC2\xB7 xbuild";
+  Html main;
+  main.markup("<h1>").number(status).markup("</h1>\n<p class=\"lead\">").text(clipped(sentence, 500));
+  main.markup("</p>\n<p><a href=\"/\">To the builds</a></p>\n");
+  return {status, kHtmlType, write_page(sources.farm, now, frame, main)};
+}
+
+io::Task<store::BuildDetails> find_build(const SiteSources& sources, std::string id) {
+  const std::optional<std::int64_t> number = parse_number(id, std::numeric_limits<std::int64_t>::max());
+  if (!number) throw net::HttpError(404, "There is no such build.");
+  const model::BuildId build{*number};
+  const auto load = [&sources, build] { return sources.store.build(build); };
+  std::optional<store::BuildDetails> details = co_await sources.pool.run(load);
+  if (!details) throw net::HttpError(404, "There is no build " + std::to_string(*number) + ".");
+  co_return std::move(*details);
+}
+
+std::int64_t number_from(const io::Params& query, const std::string& name, std::int64_t fallback, std::int64_t min,
+                         std::int64_t max) {
+  if (!query.has(name)) return fallback;
+  const std::optional<std::int64_t> number = parse_number(query.get(name), max);
+  if (!number || *number < min)
+    throw net::HttpError(400,
+                         name + " must be a number from " + std::to_string(min) + " to " + std::to_string(max) + ".");
+  return *number;
+}
+
+}  // namespace build::web
