@@ -6,8 +6,10 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -28,7 +30,26 @@ class Confinement {
  private:
   static bool enter_namespace() {
     if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return true;
+    // In a chroot the root directory is no mount that could be changed: a copy of its mounts is.
+    return errno == EINVAL && !sees_shared_mounts() && enter_copy() &&
+           ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+
+  // Then what is mounted here could show up elsewhere.
+  static bool sees_shared_mounts() {
+    std::ifstream mounts("/proc/self/mountinfo");
+    std::string line;
+    while (std::getline(mounts, line))
+      if (line.find(" shared:") != std::string::npos) return true;
+    return false;
+  }
+
+  static bool enter_copy() {
+    const std::string directory = std::filesystem::current_path().string(), mount_point = place();
+    const int copy = ::open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    return copy >= 0 && ::move_mount(copy, "", AT_FDCWD, mount_point.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0 &&
+           ::chdir(mount_point.c_str()) == 0 && ::chroot(".") == 0 && ::chdir(directory.c_str()) == 0;
   }
 
   // A directory that can be covered: nothing that the tests read lies in it.
