@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "golden/differences.h"
+#include "support/confine.h"
 #include "support/support.h"
 
 namespace fs = std::filesystem;
@@ -156,6 +157,11 @@ std::map<std::string, std::string> surroundings(const fs::path& root, const fs::
 void replay(Beneath::Method method) {
   const auto data = testing::golden("tars", "recorded archives");
   if (!data) return;
+  // Their names climb out of the directory.
+  if (!testing::confinement.safe()) {
+    testing::skip("recorded archives", "the archives are hostile, this is root, and no mount namespace may be made");
+    return;
+  }
   const std::string text = testing::read_file(*data / "outcome-2024.json");
   rapidjson::Document records;
   REQUIRE_FALSE(records.Parse(text.c_str()).HasParseError());

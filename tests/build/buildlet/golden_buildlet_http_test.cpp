@@ -26,9 +26,9 @@
 #include <utility>
 #include <vector>
 
-#include "build/buildlet/confine.h"
 #include "build/buildlet/processes.h"
 #include "golden/differences.h"
+#include "support/confine.h"
 #include "support/support.h"
 
 using namespace build;

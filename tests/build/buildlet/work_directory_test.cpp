@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "build/buildlet/confine.h"
+#include "support/confine.h"
 #include "support/support.h"
 
 using build::buildlet::NotOurs;
