@@ -1,0 +1,194 @@
+#include "program.h"
+
+#include <build/base/file.h>
+#include <build/base/log.h>
+#include <build/base/random.h>
+#include <build/config/farm_config.h>
+#include <build/coordinator/coordinator.h>
+#include <build/git/mirror.h>
+#include <build/livelog/log_store.h>
+#include <build/net/server.h>
+#include <build/store/store.h>
+#include <build/web/coordinator_view.h>
+#include <build/web/site.h>
+#include <io/blocking_pool.h>
+#include <io/clock.h>
+#include <io/event_loop.h>
+#include <io/tcp.h>
+#include <io/tls.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace build::coordinator {
+
+namespace {
+
+constexpr int kExitTrouble = 1;
+constexpr std::size_t kTableCommits = 50;
+constexpr io::Duration kStopLimit = std::chrono::seconds{10};
+
+/// The address people type: a listener on every address is reached by the machine's own name.
+std::string address_of(const std::string& listen, std::uint16_t port) {
+  io::HostPort address = io::HostPort::parse(listen);
+  if (address.host.empty() || address.host == "0.0.0.0" || address.host == "::") address.host = "localhost";
+  address.port = std::to_string(port);
+  return address.str();
+}
+
+}  // namespace
+
+config::FarmConfig load_config(const std::filesystem::path& file) {
+  config::FarmConfig config = config::load(file);
+  for (const config::RepositoryConfig& repository : config.repositories) {
+    try {
+      git::Location::parse(repository.url);
+    } catch (const std::invalid_argument& error) {
+      throw config::ConfigError(file.string() + ": repository \"" + repository.name.value + "\": " + error.what());
+    }
+  }
+  return config;
+}
+
+struct Program::Impl {
+  Impl(config::FarmConfig config, ProgramOptions options)
+      : options_(std::move(options)),
+        log_([this] { return clock_.wall_now(); }),
+        config_(std::move(config)),
+        lock_(make_lock(config_.state_dir)),
+        identity_(coordinator::load_identity(config_, random_, clock_)),
+        store_(open_store()),
+        logs_(config_.state_dir / "logs", loop_.executor(), pool_),
+        coordinator_({loop_.executor(), clock_, pool_, random_, log_}, config_,
+                     {.master_key = identity_.master_key, .allow_dev_key = options_.allow_dev_key}, *store_, logs_),
+        view_(coordinator_),
+        site_({.store = *store_, .logs = logs_, .pool = pool_, .clock = clock_, .farm = view_}),
+        tls_(identity_.certificate),
+        listener_(loop_.executor(), io::HostPort::parse(config_.listen)),
+        server_(loop_.executor(), clock_, routes(), {},
+                [this](const std::string& sentence) { log_.warning(sentence); }) {
+    if (!config_.web_listen.empty()) web_.emplace(loop_.executor(), io::HostPort::parse(config_.web_listen));
+  }
+
+  int run() {
+    const io::Executor executor = loop_.executor();
+    const auto fatal = [this](std::exception_ptr error) { end_with(error); };
+    io::spawn(executor, coordinator_.run(), fatal);
+    io::spawn(executor, server_.serve(listener_, &tls_), fatal);
+    if (web_) io::spawn(executor, server_.serve(*web_), fatal);
+    loop_.on_signals({SIGINT, SIGTERM}, [this](int) { begin_stop(0); });
+    if (options_.until_idle) io::spawn(executor, end_when_idle(), fatal);
+    announce();
+    loop_.run();
+    std::cout << std::flush;
+    // Something that could not be ended in time still refers to the parts of this object.
+    if (!stopped_) std::_Exit(exit_code_);
+    return exit_code_;
+  }
+
+ private:
+  static std::unique_ptr<base::LockFile> make_lock(const std::filesystem::path& state_dir) {
+    base::ensure_private_directory(state_dir);
+    return std::make_unique<base::LockFile>(state_dir / "lock");
+  }
+
+  std::unique_ptr<store::Store> open_store() {
+    std::unique_ptr<store::Store> real = store::open_sqlite(config_.state_dir);
+    return options_.wrap_store ? options_.wrap_store(std::move(real)) : std::move(real);
+  }
+
+  net::Router routes() {
+    net::Router router;
+    coordinator_.add_worker_routes(router);
+    site_.add_routes(router);
+    return router;
+  }
+
+  void announce() {
+    const std::string secure = address_of(config_.listen, listener_.port());
+    std::string ready = "https=" + secure + "\n";
+    log_.info("serving workers and pages", {{"url", "https://" + secure + "/"}});
+    if (web_) {
+      const std::string plain = address_of(config_.web_listen, web_->port());
+      ready += "http=" + plain + "\n";
+      log_.info("serving pages without TLS", {{"url", "http://" + plain + "/"}});
+    }
+    log_.info("workers trust this certificate by -coordinator-fingerprint", {{"fingerprint", identity_.fingerprint}});
+    ready += "fingerprint=" + identity_.fingerprint + "\nmaster_key_file=" + identity_.master_key_file.string() + "\n";
+    if (options_.allow_dev_key)
+      log_.warning("workers with the publicly known development key are accepted (-allow-dev-key)");
+    if (!options_.ready_file.empty()) base::write_file_atomically(options_.ready_file, ready, 0600);
+  }
+
+  io::Task<> end_when_idle() {
+    co_await coordinator_.until_idle();
+    std::cout << coordinator::results_table(config_, *store_, kTableCommits);
+    begin_stop(coordinator_.in_trouble() || farm_failed() ? kExitTrouble : 0);
+  }
+
+  bool farm_failed() const {
+    for (const model::Build& build : store_->recent_builds(kTableCommits * config_.builders.size()))
+      if (build.result == model::Result::lost) return true;
+    return false;
+  }
+
+  void end_with(std::exception_ptr error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      log_.error("the coordinator ends", {{"why", e.what()}});
+    }
+    begin_stop(kExitTrouble);
+  }
+
+  void begin_stop(int exit_code) {
+    if (stopping_) return;
+    stopping_ = true;
+    exit_code_ = exit_code;
+    stop_limit_ = clock_.call_after(loop_.executor(), kStopLimit, [this] { loop_.stop(); });
+    io::spawn(loop_.executor(), stop(), [this](std::exception_ptr) { loop_.stop(); });
+  }
+
+  io::Task<> stop() {
+    co_await coordinator_.stop();
+    co_await server_.stop();
+    stopped_ = true;
+    stop_limit_.cancel();
+    loop_.stop();
+  }
+
+  ProgramOptions options_;
+  io::RealClock clock_;
+  base::Logger log_;
+  base::SystemRandom random_;
+  io::EventLoop loop_;
+  io::BlockingPool pool_;
+  config::FarmConfig config_;
+  std::unique_ptr<base::LockFile> lock_;
+  coordinator::Identity identity_;
+  std::unique_ptr<store::Store> store_;
+  livelog::LogStore logs_;
+  coordinator::Coordinator coordinator_;
+  web::CoordinatorView view_;
+  web::Site site_;
+  io::TlsServerContext tls_;
+  io::TcpListener listener_;
+  std::optional<io::TcpListener> web_;
+  net::Server server_;
+  io::Alarm stop_limit_;
+  bool stopping_ = false, stopped_ = false;
+  int exit_code_ = 0;
+};
+
+Program::Program(config::FarmConfig config, ProgramOptions options)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(options))) {}
+Program::~Program() = default;
+
+int Program::run() { return impl_->run(); }
+
+}  // namespace build::coordinator
