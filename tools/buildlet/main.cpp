@@ -51,6 +51,7 @@ struct Flags {
   fs::path key_file;
   fs::path coordinator_ca;
   std::string coordinator_fingerprint;
+  io::Duration drain_limit = std::chrono::minutes{10};
   bool halt = false;
 };
 
@@ -105,6 +106,8 @@ std::optional<int> parse_flags(int argc, char** argv, Settings& settings) {
            "trust coordinators with a certificate of these authorities (PEM) instead of the system's");
   cli.text("coordinator-fingerprint", flags.coordinator_fingerprint, "FP",
            "trust the one coordinator whose certificate has this SHA-256 fingerprint");
+  cli.duration("drain-limit", flags.drain_limit, "DURATION",
+               "how long SIGTERM lets what runs go on, with the steps that follow it; 0: end at once");
   cli.toggle("halt", flags.halt, "halt this machine when the coordinator asks the worker to end");
   cli.version_text(version_text());
   cli.example("buildlet -coordinator farm.example.org:443 -reverse-type host-linux-amd64 -key-file ~/farm.key",
@@ -168,7 +171,7 @@ class Program {
 
   int run() {
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
-    loop_.on_signals({SIGINT, SIGTERM}, [this](int) { begin_stop(); });
+    loop_.on_signals({SIGINT, SIGTERM}, [this](int signal) { on_signal(signal); });
     log_.info("working in " + workdir_->path(), {{"state", state_.directory.string()}});
     io::spawn(loop_.executor(), worker_.run(), fatal);
     loop_.run();
@@ -227,6 +230,17 @@ class Program {
     begin_stop();
   }
 
+  void on_signal(int signal) {
+    const bool patient = signal == SIGTERM && !draining_ && !stopping_ && settings_.flags.drain_limit.count() > 0;
+    if (!patient) return begin_stop();
+    draining_ = true;
+    log_.info("draining: what runs goes on, then the worker ends; a second signal ends it at once",
+              {{"running", std::to_string(buildlet_.running())}});
+    buildlet::DrainLimits limits;
+    limits.longest = settings_.flags.drain_limit;
+    buildlet_.drain(limits, [this] { begin_stop(); });
+  }
+
   void begin_stop() {
     if (stopping_) {
       // A person who asks twice does not want to wait.
@@ -271,6 +285,7 @@ class Program {
   net::Server http_;
   buildlet::ReverseWorker worker_;
   io::Alarm give_up_;
+  bool draining_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
   bool halt_asked_ = false;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "build/buildlet/worker_fixture.h"
 
@@ -370,6 +371,50 @@ TEST_CASE("the status says the version and nothing else") {
   CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28}");
   CHECK(ask(worker, "GET", "/workdir").body == worker.workdir.path());
   CHECK(ask(worker, "GET", "/nosuch").head.status == 404);
+}
+
+TEST_CASE("a drained worker says so, serves what follows, and is over when nothing has been at work for a while") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  CHECK(!value_of(worker.loop, client.status()).draining);
+  const auto run = client.start(model::RunId("r"), shell("echo up; read x < go; echo done"));
+  REQUIRE(::mkfifo((worker.temp / "workdir/go").c_str(), 0600) == 0);
+  std::string buffer(1024, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  bool over = false;
+  const DrainLimits limits{.quiet = std::chrono::milliseconds{200}, .longest = std::chrono::minutes{1}};
+  worker.server.drain(limits, [&] { over = true; });
+  CHECK(value_of(worker.loop, client.status()).draining);
+  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28,\"draining\":true}");
+  // Longer than the quiet time, but a command runs.
+  worker.loop.run_until_done(worker.clock.sleep_for(2 * limits.quiet));
+  CHECK(!over);
+  testing::write_file(worker.temp / "workdir/go", "\n");
+  CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::succeeded);
+  // The next step of the same attempt.
+  CHECK(::run(worker, shell("echo next")).output == "next\n");
+  CHECK(!over);
+  const io::Instant last = worker.clock.now();
+  CHECK(worker.wait_until([&] {
+    CHECK(value_of(worker.loop, client.status()).draining);  // keeps nobody
+    return over;
+  }));
+  CHECK(worker.clock.now() - last >= limits.quiet - std::chrono::milliseconds{50});
+}
+
+TEST_CASE("a drain does not wait longer than its longest time") {
+  WorkerFixture worker;
+  Worker client = worker.client();
+  const auto run = client.start(model::RunId("r"), shell("echo up; sleep 100"));
+  std::string buffer(1024, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  bool over = false;
+  worker.server.drain({.quiet = std::chrono::seconds{3}, .longest = std::chrono::milliseconds{100}},
+                      [&] { over = true; });
+  CHECK(worker.wait_until([&] { return over; }));
+  CHECK(worker.server.running() == 1);
 }
 
 TEST_CASE("halt answers first and ends a second later") {

@@ -96,12 +96,18 @@ io::Task<Answer> exchange(const Call& call, io::StreamPtr stream, io::Clock& clo
   }
 }
 
-int parse_version(const Call& call, const std::string& body) {
+WorkerStatus parse_status(const Call& call, const std::string& body) {
   rapidjson::Document document;
   document.Parse(body.data(), body.size());
   if (!document.HasParseError() && document.IsObject()) {
     const auto version = document.FindMember("Version");
-    if (version != document.MemberEnd() && version->value.IsInt()) return version->value.GetInt();
+    const auto draining = document.FindMember("draining");
+    WorkerStatus status;
+    status.draining = draining != document.MemberEnd() && draining->value.IsBool() && draining->value.GetBool();
+    if (version != document.MemberEnd() && version->value.IsInt()) {
+      status.version = version->value.GetInt();
+      return status;
+    }
   }
   throw WorkerError(0, call.what + " on worker " + call.worker + " failed: the answer is no status: " + body);
 }
@@ -138,9 +144,7 @@ io::Task<WorkerStatus> Worker::status() {
   const Answer answer =
       co_await exchange(call, std::move(stream), clock_, limits, std::move(head), std::move(no_body), limits_.head);
   if (answer.head.status != 200) call.refused(answer.head, answer.body);
-  WorkerStatus status;
-  status.version = parse_version(call, answer.body);
-  co_return status;
+  co_return parse_status(call, answer.body);
 }
 
 io::Task<> Worker::remove_all(std::vector<std::string> paths) {

@@ -50,8 +50,6 @@ ExecRequest Server::resolve(const Form& form) {
 io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
   if (request.method() != "POST") throw io::HttpError(400, "requires POST method");
   if (!request.http_at_least(1, 1)) throw io::HttpError(400, "HTTP/1.1 or higher required");
-  check_open();
-  const io::Gate::Pass pass = gate_.enter();
   const Form form = co_await read_form(request);
   response.fields().set("Trailer", "Process-State");
   ExecRequest command;

@@ -3,6 +3,7 @@
 #include <io/bridge.h>
 #include <tarutil/path_rule.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
@@ -114,22 +115,57 @@ Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, 
 Server::~Server() = default;
 
 void Server::add_routes(net::Router& router) {
-  using Member = io::Task<> (Server::*)(net::Request&, net::Response&);
-  const std::array<std::pair<const char*, Member>, 6> routes{{{"/status", &Server::handle_status},
-                                                              {"/workdir", &Server::handle_workdir},
-                                                              {"/writetgz", &Server::handle_writetgz},
-                                                              {"/exec", &Server::handle_exec},
-                                                              {"/removeall", &Server::handle_removeall},
-                                                              {"/halt", &Server::handle_halt}}};
-  for (const auto& [path, member] : routes) {
+  const Route routes[] = {
+      {"/status", Kind::question, &Server::handle_status},   {"/workdir", Kind::question, &Server::handle_workdir},
+      {"/writetgz", Kind::work, &Server::handle_writetgz},   {"/exec", Kind::work, &Server::handle_exec},
+      {"/removeall", Kind::work, &Server::handle_removeall}, {"/halt", Kind::question, &Server::handle_halt}};
+  for (const Route& route : routes) {
     // Any method: the handlers answer wrong ones themselves, with 400 as the original does.
-    router.add("", path, [this, handler = member](net::Request& request, net::Response& response) {
-      return (this->*handler)(request, response);
+    router.add("", route.path, [this, route](net::Request& request, net::Response& response) {
+      return serve(route, request, response);
     });
   }
 }
 
+io::Task<> Server::serve(Route route, net::Request& request, net::Response& response) {
+  if (route.kind == Kind::question) {
+    co_await (this->*route.handler)(request, response);
+    co_return;
+  }
+  check_open();
+  const io::Gate::Pass pass = gate_.enter();
+  std::exception_ptr failed;
+  try {
+    co_await (this->*route.handler)(request, response);
+  } catch (const std::exception&) {
+    failed = std::current_exception();
+  }
+  last_work_ = clock_.now();
+  if (failed) std::rethrow_exception(failed);
+}
+
+void Server::drain(DrainLimits limits, std::function<void()> over) {
+  if (drain_ || gate_.closed()) return;
+  last_work_ = clock_.now();
+  drain_.emplace(Drain{limits, std::move(over), last_work_, {}});
+  continue_drain();
+}
+
+void Server::continue_drain() {
+  const io::Instant now = clock_.now();
+  const io::Instant last = drain_->began + drain_->limits.longest;
+  const io::Instant quiet = (gate_.inside() > 0 ? now : last_work_) + drain_->limits.quiet;
+  if (now < quiet && now < last) {
+    drain_->alarm = clock_.call_at(executor_, std::min(quiet, last), [this] { continue_drain(); });
+    return;
+  }
+  // The call may lead to the end of this object.
+  const std::function<void()> over = drain_->over;
+  over();
+}
+
 io::Task<> Server::stop() {
+  if (drain_) drain_->alarm.cancel();
   for (Running* running : running_) {
     running->stopped = true;
     running->end();
@@ -143,7 +179,7 @@ void Server::check_open() const {
 
 io::Task<> Server::handle_status(net::Request& request, net::Response& response) {
   require_method(request, "GET");
-  std::string body = "{\"Version\":" + std::to_string(kVersion) + "}";
+  std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true}" : "}");
   co_await response.send(200, "application/json; charset=utf-8", std::move(body));
 }
 
@@ -161,8 +197,6 @@ io::Task<Form> Server::read_form(net::Request& request) {
 }
 
 io::Task<> Server::handle_writetgz(net::Request& request, net::Response& response) {
-  check_open();
-  const io::Gate::Pass pass = gate_.enter();
   if (request.method() != "PUT" && request.method() != "POST") {
     throw io::HttpError(400, "requires PUT or POST method");
   }
@@ -217,8 +251,6 @@ io::Task<> Server::unpack_body(net::Request& request, std::string dir) {
 
 io::Task<> Server::handle_removeall(net::Request& request, net::Response& response) {
   require_method(request, "POST");
-  check_open();
-  const io::Gate::Pass pass = gate_.enter();
   const Form form = co_await read_form(request);
   const std::vector<std::string> paths = form.values("path");
   if (paths.empty()) throw io::HttpError(400, "requires 'path' parameter");

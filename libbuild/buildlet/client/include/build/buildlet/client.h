@@ -48,6 +48,9 @@ class WorkerError : public std::runtime_error {
 
 struct WorkerStatus {
   int version = 0;  ///< of the buildlet's interface: 28 for ours, the original's numbers for the original's
+  /// The worker is about to end: it goes on with what it does, and is to be given nothing new. Never set by an
+  /// original's worker.
+  bool draining = false;
 };
 
 struct RunSpec {

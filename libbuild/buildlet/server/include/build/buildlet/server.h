@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -38,6 +39,14 @@ struct ServerOptions {
   std::function<void()> on_halt;  ///< called halt_delay after POST /halt was answered
 };
 
+/// How a worker that is to end lets what it does come to its own end.
+struct DrainLimits {
+  /// The end is when nothing has been at work, and nothing but the status asked for, for this long: time enough for
+  /// the next step of the same attempt to come.
+  io::Duration quiet = std::chrono::seconds{3};
+  io::Duration longest = std::chrono::minutes{10};  ///< whatever still runs
+};
+
 class Server {
  public:
   Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, WorkDirectory& workdir, ServerOptions options,
@@ -49,12 +58,26 @@ class Server {
   /// Adds the handlers to `router`, which must not be used after the Server has gone.
   void add_routes(net::Router& router);
 
+  /// From now on the status says "draining": whoever gives out work gives none to this worker. Everything is served as
+  /// before. `over` is called once, when the drain has come to its end or its longest time is over; not after stop().
+  void drain(DrainLimits limits, std::function<void()> over);
   /// Kills the commands that run and waits for the handlers at work; later requests for them get 503.
   io::Task<> stop();
   /// How many commands run.
   std::size_t running() const noexcept { return running_.size(); }
 
  private:
+  using Handler = io::Task<> (Server::*)(net::Request&, net::Response&);
+  /// work: keeps a drain from ending, and is not begun once the worker is being stopped.
+  enum class Kind { question, work };
+  struct Route {
+    const char* path;
+    Kind kind;
+    Handler handler;
+  };
+  io::Task<> serve(Route route, net::Request& request, net::Response& response);
+  void continue_drain();
+
   io::Task<> handle_status(net::Request& request, net::Response& response);
   io::Task<> handle_workdir(net::Request& request, net::Response& response);
   io::Task<> handle_writetgz(net::Request& request, net::Response& response);
@@ -84,7 +107,15 @@ class Server {
   std::set<Running*> running_;
   std::uint64_t commands_begun_ = 0;
   io::Alarm halt_alarm_;
-  io::Gate gate_;
+  io::Gate gate_;  ///< what is at work
+  io::Instant last_work_;
+  struct Drain {
+    DrainLimits limits;
+    std::function<void()> over;
+    io::Instant began;
+    io::Alarm alarm;
+  };
+  std::optional<Drain> drain_;
 };
 
 }  // namespace build::buildlet
