@@ -60,7 +60,7 @@ std::string results_table(const config::FarmConfig& config, const store::Store& 
     std::vector<std::vector<std::string>> rows(1, {"commit"});
     for (const auto& builder : configured->builders) rows.front().push_back(builder.value);
     rows.front().push_back("subject");
-    for (const store::CommitBuilds& line : store.branch_page(repository, branch, commits, std::nullopt)) {
+    for (const store::CommitBuilds& line : store.branch_page(repository, branch, {.limit = commits})) {
       std::vector<std::string> row{line.commit.hash.value.substr(0, kShortHash)};
       for (const auto& builder : configured->builders) {
         const auto build = std::find_if(line.builds.begin(), line.builds.end(),

@@ -61,6 +61,8 @@ constexpr Sql kWriteSession{
   "id, repository, branch, hash, builder, host_type, position, state, result, attempts, accepted, finished, why"
 #define XBUILD_ATTEMPT_COLUMNS "build, number, lease, session, worker, hostname, started, ended, outcome, why"
 #define XBUILD_STEP_COLUMNS "build, attempt, step_index, name, command, run, started, ended, outcome, status"
+#define XBUILD_SESSION_COLUMNS \
+  "id, worker, instance, host_type, hostname, version, features, peer, dev_key, connected, ended, why"
 
 constexpr Sql kReadCommit{"read a commit",
                           "SELECT " XBUILD_COMMIT_COLUMNS " FROM commits WHERE repository = ? AND hash = ?"};
@@ -74,9 +76,19 @@ constexpr Sql kReadAttempts{"read a build's attempts",
                             "SELECT " XBUILD_ATTEMPT_COLUMNS " FROM attempts WHERE build = ? ORDER BY number"};
 constexpr Sql kReadSteps{"read a build's steps",
                          "SELECT " XBUILD_STEP_COLUMNS " FROM steps WHERE build = ? ORDER BY attempt, step_index"};
-constexpr Sql kReadBranch{"read a page of a branch",
-                          "SELECT repository, branch, position, hash FROM branch_commits"
-                          " WHERE repository = ? AND branch = ? AND position < ? ORDER BY position DESC LIMIT ?"};
+// A page goes down from a position, or up from one; with a condition on the commits' builds, or with none.
+#define XBUILD_READ_BRANCH                                                 \
+  "SELECT repository, branch, position, hash FROM branch_commits AS place" \
+  " WHERE repository = ? AND branch = ? AND position < ? AND position > ?"
+#define XBUILD_WITH_BUILD                                                                       \
+  " AND EXISTS (SELECT 1 FROM builds WHERE repository = place.repository AND hash = place.hash" \
+  " AND state = ? AND result = ? AND instr(builder, ?) > 0)"
+constexpr Sql kReadBranch{"read a page of a branch", XBUILD_READ_BRANCH " ORDER BY position DESC LIMIT ?"};
+constexpr Sql kReadBranchUpwards{"read a page of a branch", XBUILD_READ_BRANCH " ORDER BY position LIMIT ?"};
+constexpr Sql kReadBranchWith{"read a page of a branch's commits with such a build",
+                              XBUILD_READ_BRANCH XBUILD_WITH_BUILD " ORDER BY position DESC LIMIT ?"};
+constexpr Sql kReadBranchUpwardsWith{"read a page of a branch's commits with such a build",
+                                     XBUILD_READ_BRANCH XBUILD_WITH_BUILD " ORDER BY position LIMIT ?"};
 constexpr Sql kReadHeads{"read the heads of the branches",
                          "SELECT repository, branch, max(position), hash FROM branch_commits"
                          " GROUP BY repository, branch ORDER BY repository, branch"};
@@ -92,8 +104,11 @@ constexpr Sql kReadOpenLeases{"read the leases that are held",
                               "SELECT number, worker, session, build, attempt, granted, released FROM leases"
                               " WHERE released IS NULL ORDER BY number"};
 constexpr Sql kReadOpenSessions{"read the sessions that are not over",
-                                "SELECT id, worker, instance, host_type, hostname, version, features, peer, dev_key,"
-                                " connected, ended, why FROM sessions WHERE ended IS NULL ORDER BY connected, id"};
+                                "SELECT " XBUILD_SESSION_COLUMNS
+                                " FROM sessions WHERE ended IS NULL ORDER BY connected, id"};
+constexpr Sql kReadEndedSessions{"read the sessions that ended lately",
+                                 "SELECT " XBUILD_SESSION_COLUMNS
+                                 " FROM sessions WHERE ended >= ? ORDER BY ended DESC, id LIMIT ?"};
 constexpr Sql kReadBuilt{"read what was built",
                          "SELECT repository, hash, builder FROM builds ORDER BY repository, hash, builder"};
 constexpr Sql kReadLastNumbers{"read the greatest numbers",
@@ -403,12 +418,23 @@ std::vector<model::Step> read_steps(Database& database, model::BuildId id) {
 }
 
 std::vector<model::BranchCommit> read_branch(Database& database, const std::string& repository,
-                                             const std::string& branch, std::size_t limit,
-                                             std::optional<std::int64_t> before) {
-  auto query = database.query(kReadBranch);
+                                             const std::string& branch, const CommitRange& range) {
+  const bool up = range.after.has_value();
+  auto query = database.query(range.with ? (up ? kReadBranchUpwardsWith : kReadBranchWith)
+                                         : (up ? kReadBranchUpwards : kReadBranch));
   query.bind(repository).bind(branch);
-  query.bind(before.value_or(std::numeric_limits<std::int64_t>::max())).bind(limit_of(limit));
-  return read_all(query, branch_commit_from);
+  query.bind(range.before.value_or(std::numeric_limits<std::int64_t>::max())).bind(range.after.value_or(-1));
+  if (range.with) query.bind(name_of(range.with->first)).bind(name_of(range.with->second)).bind(range.builder);
+  query.bind(limit_of(range.limit));
+  std::vector<model::BranchCommit> places = read_all(query, branch_commit_from);
+  if (up) std::reverse(places.begin(), places.end());
+  return places;
+}
+
+std::vector<model::Session> read_ended_sessions(Database& database, model::Time since, std::size_t limit) {
+  auto query = database.query(kReadEndedSessions);
+  query.bind(number_of(since)).bind(limit_of(limit));
+  return read_all(query, session_from);
 }
 
 std::vector<model::BranchCommit> read_heads(Database& database) {

@@ -4,6 +4,7 @@
 #include "sqlite.h"
 
 #include <build/model/records.h>
+#include <build/store/store.h>
 
 #include <vector>
 
@@ -19,10 +20,11 @@ std::vector<model::Build> read_recent_builds(Database& database, std::size_t lim
 std::vector<model::Attempt> read_attempts(Database& database, model::BuildId id);
 std::vector<model::Step> read_steps(Database& database, model::BuildId id);
 
-/// The newest first, positions < `before` if given.
+/// The newest first.
 std::vector<model::BranchCommit> read_branch(Database& database, const std::string& repository,
-                                             const std::string& branch, std::size_t limit,
-                                             std::optional<std::int64_t> before);
+                                             const std::string& branch, const CommitRange& range);
+/// Those that ended at `since` or later, the newest end first.
+std::vector<model::Session> read_ended_sessions(Database& database, model::Time since, std::size_t limit);
 /// The newest commit of each branch, by repository and branch.
 std::vector<model::BranchCommit> read_heads(Database& database);
 

@@ -28,9 +28,10 @@ class SqliteStore final : public Store {
   model::OpenRows load_open() override;
 
   std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository, const model::BranchName& branch,
-                                        std::size_t limit, std::optional<std::int64_t> before) const override;
+                                        const CommitRange& range) const override;
   std::optional<BuildDetails> build(model::BuildId id) const override;
   std::vector<model::Build> recent_builds(std::size_t limit) const override;
+  std::vector<model::Session> ended_sessions(model::Time since, std::size_t limit) const override;
   std::vector<std::pair<model::RepositoryName, model::BranchName>> branches() const override;
   std::optional<model::BranchCommit> head(const model::RepositoryName& repository,
                                           const model::BranchName& branch) const override;
@@ -93,12 +94,11 @@ model::OpenRows SqliteStore::load_open() {
 }
 
 std::vector<CommitBuilds> SqliteStore::branch_page(const model::RepositoryName& repository,
-                                                   const model::BranchName& branch, std::size_t limit,
-                                                   std::optional<std::int64_t> before) const {
+                                                   const model::BranchName& branch, const CommitRange& range) const {
   const std::lock_guard lock(reading_);
   Transaction snapshot(reader_, Transaction::Kind::snapshot);
   std::vector<CommitBuilds> page;
-  for (model::BranchCommit& place : read_branch(reader_, repository.value, branch.value, limit, before)) {
+  for (model::BranchCommit& place : read_branch(reader_, repository.value, branch.value, range)) {
     auto commit = read_commit(reader_, repository.value, place.hash.value);
     if (!commit)
       throw std::runtime_error(reader_.file().string() + ": commit " + place.hash.value + " of branch " + branch.value +
@@ -132,6 +132,11 @@ std::vector<model::Build> SqliteStore::recent_builds(std::size_t limit) const {
   return read_recent_builds(reader_, limit);
 }
 
+std::vector<model::Session> SqliteStore::ended_sessions(model::Time since, std::size_t limit) const {
+  const std::lock_guard lock(reading_);
+  return read_ended_sessions(reader_, since, limit);
+}
+
 std::vector<std::pair<model::RepositoryName, model::BranchName>> SqliteStore::branches() const {
   const std::lock_guard lock(reading_);
   std::vector<std::pair<model::RepositoryName, model::BranchName>> names;
@@ -143,7 +148,7 @@ std::vector<std::pair<model::RepositoryName, model::BranchName>> SqliteStore::br
 std::optional<model::BranchCommit> SqliteStore::head(const model::RepositoryName& repository,
                                                      const model::BranchName& branch) const {
   const std::lock_guard lock(reading_);
-  auto newest = read_branch(reader_, repository.value, branch.value, 1, std::nullopt);
+  auto newest = read_branch(reader_, repository.value, branch.value, {.limit = 1});
   if (newest.empty()) return std::nullopt;
   return std::move(newest.front());
 }

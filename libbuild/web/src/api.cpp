@@ -89,7 +89,7 @@ CommitPage load_commits(const store::Store& store, Place& place, std::size_t lim
     page.known = page.known || branch == place.branch;
   }
   if (!page.known) return page;
-  page.rows = store.branch_page(place.repository, place.branch, limit + 1, before);
+  page.rows = store.branch_page(place.repository, place.branch, {.limit = limit + 1, .before = before});
   const auto column = [&place](const model::Build& build) {
     return std::find(place.builders.begin(), place.builders.end(), build.builder) - place.builders.begin();
   };

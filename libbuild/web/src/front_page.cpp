@@ -51,7 +51,7 @@ std::vector<BranchTable> load_tables(const store::Store& store, const Wish& wish
     for (const model::BranchName& branch : branches) {
       if (!wish.branch.empty() && branch.value != wish.branch) continue;
       BranchTable table{repository.name, branch, repository.builders, {}, false};
-      table.rows = store.branch_page(repository.name, branch, wish.limit + 1, wish.before);
+      table.rows = store.branch_page(repository.name, branch, {.limit = wish.limit + 1, .before = wish.before});
       table.more = table.rows.size() > wish.limit;
       if (table.more) table.rows.pop_back();
       add_missing_builders(table);

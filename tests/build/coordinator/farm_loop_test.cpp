@@ -28,11 +28,14 @@ class FaultyStore final : public store::Store {
   }
   model::OpenRows load_open() override { return real_->load_open(); }
   std::vector<store::CommitBuilds> branch_page(const model::RepositoryName& repository, const model::BranchName& branch,
-                                               std::size_t limit, std::optional<std::int64_t> before) const override {
-    return real_->branch_page(repository, branch, limit, before);
+                                               const store::CommitRange& range) const override {
+    return real_->branch_page(repository, branch, range);
   }
   std::optional<store::BuildDetails> build(model::BuildId id) const override { return real_->build(id); }
   std::vector<model::Build> recent_builds(std::size_t limit) const override { return real_->recent_builds(limit); }
+  std::vector<model::Session> ended_sessions(model::Time since, std::size_t limit) const override {
+    return real_->ended_sessions(since, limit);
+  }
   std::vector<std::pair<model::RepositoryName, model::BranchName>> branches() const override {
     return real_->branches();
   }

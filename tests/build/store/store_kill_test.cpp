@@ -63,7 +63,7 @@ TEST_CASE("everything that apply() returned from is there after kill -9, and gro
     const int last = static_cast<int>(builds.front().id.value);
     CHECK(last >= said);
     CHECK(last <= said + 1);
-    const auto page = store->branch_page(kRepository, kBranch, 100'000, std::nullopt);
+    const auto page = store->branch_page(kRepository, kBranch, {.limit = 100'000});
     CHECK(page.size() == static_cast<std::size_t>(last));
     for (const auto& row : page) CHECK(row.builds.size() == 1);
     next = last + 1;

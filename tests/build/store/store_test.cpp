@@ -86,7 +86,7 @@ TEST_CASE("a new store is empty") {
   CHECK_FALSE(store->head(kRepository, kBranch));
   CHECK(store->branches().empty());
   CHECK(store->recent_builds(10).empty());
-  CHECK(store->branch_page(kRepository, kBranch, 10, std::nullopt).empty());
+  CHECK(store->branch_page(kRepository, kBranch, {.limit = 10}).empty());
 }
 
 TEST_CASE("writing the same again changes nothing, writing a record with the same key replaces it") {
@@ -223,7 +223,7 @@ TEST_CASE("a branch is paged from its newest commit down") {
 
   const auto positions = [&](std::size_t limit, std::optional<std::int64_t> before) {
     std::vector<std::int64_t> numbers;
-    for (const auto& row : store->branch_page(kRepository, kBranch, limit, before))
+    for (const auto& row : store->branch_page(kRepository, kBranch, {.limit = limit, .before = before}))
       numbers.push_back(row.place.position);
     return numbers;
   };
@@ -234,17 +234,75 @@ TEST_CASE("a branch is paged from its newest commit down") {
   CHECK(positions(0, std::nullopt).empty());
   CHECK(positions(SIZE_MAX, std::nullopt).size() == 7);
 
-  const auto page = store->branch_page(kRepository, kBranch, 2, std::nullopt);
+  const auto page = store->branch_page(kRepository, kBranch, {.limit = 2});
   CHECK(page[0].commit == commit(7));
   CHECK(page[0].builds.empty());
   CHECK(page[1].place == place(6));
   CHECK(page[1].builds == std::vector{waiting_build(2, 6, "linux"), waiting_build(1, 6, "mac")});
-  CHECK(store->branch_page(model::RepositoryName("other"), kBranch, 2, std::nullopt).empty());
+  CHECK(store->branch_page(model::RepositoryName("other"), kBranch, {.limit = 2}).empty());
 
   CHECK(store->head(kRepository, kBranch) == place(7));
   CHECK(store->branches() == std::vector<std::pair<model::RepositoryName, model::BranchName>>{
                                  {kRepository, model::BranchName("dev")}, {kRepository, kBranch}});
   CHECK(store->load_open().heads == std::vector{elsewhere, place(7)});
+}
+
+TEST_CASE("a branch is paged upwards too, and by the state of its builds") {
+  TempDir dir;
+  const auto store = store::open_sqlite(dir.path());
+  model::Changes changes;
+  for (int i = 1; i <= 6; ++i) changes.insert(changes.end(), {commit(i), place(i)});
+  for (int i = 1; i <= 6; ++i) {
+    model::Build build = waiting_build(i, i, i % 2 == 0 ? "linux-debug" : "mac");
+    build.state = model::BuildState::finished;
+    build.finished = at(60);
+    build.result = i <= 3 ? model::Result::failed : model::Result::ok;
+    changes.emplace_back(build);
+  }
+  changes.emplace_back(waiting_build(7, 2, "mac"));
+  write(*store, changes);
+  const auto positions = [&](const store::CommitRange& range) {
+    std::vector<std::int64_t> numbers;
+    for (const auto& row : store->branch_page(kRepository, kBranch, range)) numbers.push_back(row.place.position);
+    return numbers;
+  };
+  using Numbers = std::vector<std::int64_t>;
+  CHECK(positions({.limit = 2, .after = 2}) == Numbers{4, 3});
+  CHECK(positions({.limit = 9, .after = 4}) == Numbers{6, 5});
+  CHECK(positions({.limit = 9, .after = 6}).empty());
+  CHECK(positions({.limit = 9, .before = 5, .after = 2}) == Numbers{4, 3});
+  const std::pair failed(model::BuildState::finished, model::Result::failed);
+  CHECK(positions({.limit = 9, .with = failed}) == Numbers{3, 2, 1});
+  CHECK(positions({.limit = 2, .with = failed}) == Numbers{3, 2});
+  CHECK(positions({.limit = 1, .after = 1, .with = failed}) == Numbers{2});
+  CHECK(positions({.limit = 9, .with = failed, .builder = "linux"}) == Numbers{2});
+  CHECK(positions({.limit = 9, .with = failed, .builder = "%"}).empty());
+  CHECK(positions({.limit = 9, .with = std::pair(model::BuildState::waiting, model::Result::none)}) == Numbers{2});
+  // All builds of such a commit come with it.
+  CHECK(store->branch_page(kRepository, kBranch, {.limit = 1, .after = 1, .with = failed}).front().builds.size() == 2);
+}
+
+TEST_CASE("sessions that ended lately are told, the newest end first") {
+  TempDir dir;
+  const auto store = store::open_sqlite(dir.path());
+  model::Changes changes{open_session("still-there")};
+  for (const int second : {10, 30, 20}) {
+    model::Session session = open_session("s" + std::to_string(second));
+    session.ended = at(second);
+    session.why = "the connection was reset";
+    changes.emplace_back(session);
+  }
+  write(*store, changes);
+  const auto ids = [&](int since, std::size_t limit) {
+    std::vector<std::string> names;
+    for (const auto& session : store->ended_sessions(at(since), limit)) names.push_back(session.id.value);
+    return names;
+  };
+  CHECK(ids(0, 10) == std::vector<std::string>{"s30", "s20", "s10"});
+  CHECK(ids(20, 10) == std::vector<std::string>{"s30", "s20"});
+  CHECK(ids(0, 1) == std::vector<std::string>{"s30"});
+  CHECK(ids(31, 10).empty());
+  CHECK(store->ended_sessions(at(0), 1).front().why == "the connection was reset");
 }
 
 TEST_CASE("the newest builds come first, as many as asked for") {

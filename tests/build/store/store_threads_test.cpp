@@ -21,7 +21,7 @@ TEST_CASE("queries from several threads see whole groups of changes while more a
   const auto look = [&] {
     std::size_t seen = 0;
     while (!done) {
-      const auto page = store->branch_page(kRepository, kBranch, 1000, std::nullopt);
+      const auto page = store->branch_page(kRepository, kBranch, {.limit = 1000});
       // A group is one commit with two builds; the page only grows.
       if (page.size() < seen) ++torn;
       seen = page.size();
@@ -47,5 +47,5 @@ TEST_CASE("queries from several threads see whole groups of changes while more a
 
   CHECK(torn == 0);
   CHECK(queries > 0);
-  CHECK(store->branch_page(kRepository, kBranch, 1000, std::nullopt).size() == kGroups);
+  CHECK(store->branch_page(kRepository, kBranch, {.limit = 1000}).size() == kGroups);
 }

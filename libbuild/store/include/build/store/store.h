@@ -38,6 +38,18 @@ struct CommitBuilds {
   std::vector<model::Build> builds;
 };
 
+/// Which of a branch's commits are asked for.
+struct CommitRange {
+  std::size_t limit = 0;               ///< the newest of those that the rest allows
+  std::optional<std::int64_t> before;  ///< only positions < this
+  /// Only positions > this; of them the `limit` that are nearest to it.
+  std::optional<std::int64_t> after;
+  /// Only commits with a build in this state and with this result (none unless finished) ...
+  std::optional<std::pair<model::BuildState, model::Result>> with;
+  /// ... by a builder whose name contains this. Means nothing without `with`.
+  std::string builder;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -48,13 +60,14 @@ class Store {
   virtual void apply(const model::Changes& changes, model::Epoch epoch) = 0;
   virtual model::OpenRows load_open() = 0;
 
-  /// The newest `limit` commits of a branch, newest first, from positions < `before` if given.
+  /// Commits of a branch with all their builds, newest first.
   virtual std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository,
-                                                const model::BranchName& branch, std::size_t limit,
-                                                std::optional<std::int64_t> before) const = 0;
+                                                const model::BranchName& branch, const CommitRange& range) const = 0;
   virtual std::optional<BuildDetails> build(model::BuildId id) const = 0;
   /// The newest `limit` builds by id, newest first.
   virtual std::vector<model::Build> recent_builds(std::size_t limit) const = 0;
+  /// Sessions that ended at `since` or later, the newest end first.
+  virtual std::vector<model::Session> ended_sessions(model::Time since, std::size_t limit) const = 0;
   virtual std::vector<std::pair<model::RepositoryName, model::BranchName>> branches() const = 0;
   virtual std::optional<model::BranchCommit> head(const model::RepositoryName& repository,
                                                   const model::BranchName& branch) const = 0;
