@@ -13,7 +13,7 @@ import repository
 
 # A part may use the parts of every lower layer.
 LAYERS = [
-    {"io", "pargzip", "base"},
+    {"io", "pargzip", "base", "version"},
     {"tarutil", "revdial", "model", "subprocess", "cli"},
     {"config", "store", "blob", "livelog", "net"},
     {"buildlet_client", "buildlet_server", "git", "gerrit"},
@@ -29,7 +29,7 @@ ONLY = {
     "revdial": {"io"},
     "model": {"base"},
     "config": {"base", "cli", "model"},
-    "cli": {"base"},
+    "cli": {"base", "version"},
     "farm": {"base", "model"},
     "gomote_client": {"io", "net"},
 }

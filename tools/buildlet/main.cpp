@@ -73,7 +73,7 @@ constexpr const char* kArchitecture =
 
 std::string version_text() {
   return "buildlet version " + std::to_string(buildlet::kVersion) + " (linux-" + kArchitecture + ")\nbuilt as xbuild " +
-         std::string(base::version());
+         base::version_text();
 }
 
 io::TlsTrust trust_of(const Flags& flags) {

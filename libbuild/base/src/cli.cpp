@@ -43,7 +43,6 @@ bool parse_switch(const std::string& flag, const std::string& value) {
   refuse(flag, value, "true or false");
 }
 
-/// How many letters must be added, dropped or exchanged to make `left` of `right`.
 std::string without_dashes(std::string text) {
   text.erase(0, text.find_first_not_of('-'));
   return text.substr(0, text.find('='));
@@ -146,7 +145,7 @@ struct CommandLine::Impl {
 };
 
 CommandLine::CommandLine(std::string program, std::string summary) : impl_(std::make_unique<Impl>()) {
-  impl_->version_text = program + " (xbuild) " + std::string(version());
+  impl_->version_text = program + " (xbuild) " + base::version_text();
   impl_->program = std::move(program);
   impl_->summary = std::move(summary);
   impl_->operand_count = {.min = 0, .max = 0};

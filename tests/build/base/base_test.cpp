@@ -122,4 +122,9 @@ TEST_CASE("log lines carry UTC time, level, sentence and fields, one line each")
         "2026-02-03T01:02:03.004Z error a\\x0aforged line\\x1b[2J name=\"x\\x0ay=z\" empty=\"\"\n");
 }
 
-TEST_CASE("the version is that of the project") { CHECK(version().find('.') != std::string_view::npos); }
+TEST_CASE("the version names the project's, the commit and the kind of build") {
+  CHECK(version().find('.') != std::string_view::npos);
+  CHECK_FALSE(commit().empty());
+  CHECK(version_text() ==
+        std::string(version()) + " (commit " + std::string(commit()) + ", " + std::string(build_type()) + ")");
+}

@@ -62,7 +62,7 @@ class CommandLine {
 
   /// Shown at the end of the help.
   void example(std::string command, std::string what);
-  /// What -version prints instead of "PROGRAM (xbuild) VERSION".
+  /// What -version prints instead of "PROGRAM (xbuild) " and base::version_text().
   void version_text(std::string text);
 
   /// Reads the command line. An exit code means: return it from main. Output goes to std::cout and
