@@ -187,6 +187,20 @@ void CommandLine::duration(std::string name, std::chrono::nanoseconds& target, s
   impl_->add(name, placeholder, help, standard.str(), take);
 }
 
+void CommandLine::choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help,
+                         std::function<void(const std::string&)> take) {
+  std::string list = choices.front();
+  for (std::size_t i = 1; i < choices.size(); ++i) list += "|" + choices[i];
+  auto checked = [name, choices, list, take](const std::string& value) {
+    if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
+      const std::string* near = nearest_name(value, choices);
+      refuse(name, value, "one of " + list + (near == nullptr ? "" : ", did you mean " + *near + "?"));
+    }
+    take(value);
+  };
+  impl_->add(name, list, help, standard, checked);
+}
+
 void CommandLine::toggle(std::string name, bool& target, std::string help) {
   impl_->add_switch(name, help, target ? "true" : "", [&target](bool on) { target = on; });
 }

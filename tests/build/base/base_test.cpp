@@ -1,7 +1,6 @@
 #include <build/base/builder_key.h>
 #include <build/base/environment.h>
 #include <build/base/ids.h>
-#include <build/base/log.h>
 #include <build/base/random.h>
 #include <build/base/version.h>
 
@@ -106,20 +105,6 @@ TEST_CASE("environment variables are found, set and removed by name") {
   remove_variable(list, "PATH");
   CHECK(list == Environment{"PATHS=/x"});
   CHECK(environment_from(nullptr).empty());
-}
-
-TEST_CASE("log lines carry UTC time, level, sentence and fields, one line each") {
-  std::string lines;
-  const auto time = std::chrono::sys_days{std::chrono::year{2026} / 2 / 3} + std::chrono::milliseconds{3'723'004};
-  Logger log([&] { return std::chrono::time_point_cast<std::chrono::milliseconds>(time); },
-             [&](std::string_view line) { lines += line; });
-  log.info("started");
-  log.warning("lost a worker", {{"worker", "mini-7"}, {"why", "it said \"bye\""}});
-  log.error("a\nforged line\x1b[2J", {{"name", "x\ny=z"}, {"empty", ""}});
-  CHECK(lines ==
-        "2026-02-03T01:02:03.004Z info started\n"
-        "2026-02-03T01:02:03.004Z warning lost a worker worker=mini-7 why=\"it said \\\"bye\\\"\"\n"
-        "2026-02-03T01:02:03.004Z error a\\x0aforged line\\x1b[2J name=\"x\\x0ay=z\" empty=\"\"\n");
 }
 
 TEST_CASE("the version names the project's, the commit and the kind of build") {

@@ -11,7 +11,7 @@ namespace {
 
 /// A command line of every kind of flag, and what came of parsing it.
 struct Parsed {
-  std::string name = "standard";
+  std::string name = "standard", colour = "red";
   std::int64_t count = 3;
   bool halt = true, verbose = false;
   std::chrono::nanoseconds limit = 5s;
@@ -29,6 +29,7 @@ struct Parsed {
     cli.toggle("verbose", verbose, "say more");
     cli.duration("limit", limit, "TIME", "how long");
     cli.path("file", file, "FILE", "a file");
+    cli.choice("colour", {"red", "blue"}, "red", "a colour", [this](const std::string& value) { colour = value; });
     cli.repeated("step", steps, "CMD", "a step");
     if (operand_count.max > 0) cli.positional(operands, "THING", "what to do", operand_count);
     cli.example("tool -count 4", "four of them");
@@ -65,6 +66,28 @@ TEST_CASE("one dash or two, a blank or an equals sign: all the same") {
     CHECK(parsed.count == 4);
     CHECK(parsed.count_given);
   }
+}
+
+TEST_CASE("a choice is one of those there are") {
+  CHECK(Parsed({}).colour == "red");
+  CHECK(Parsed({"-colour=blue"}).colour == "blue");
+}
+
+TEST_CASE("the flags of the log change its options") {
+  const auto parsed = [](std::vector<const char*> arguments) {
+    CommandLine cli("tool", "Does things.");
+    LogOptions options;
+    add_log_flags(cli, options);
+    arguments.insert(arguments.begin(), "tool");
+    std::ostringstream out, err;
+    CHECK_FALSE(cli.parse(static_cast<int>(arguments.size()), arguments.data(), out, err));
+    return options;
+  };
+  CHECK(parsed({}).format == LogFormat::text);
+  CHECK(parsed({}).level == LogLevel::info);
+  CHECK(parsed({"-log-format", "json"}).format == LogFormat::json);
+  CHECK(parsed({"-log-level", "error"}).level == LogLevel::error);
+  CHECK(parsed({"-log-level", "warning"}).level == LogLevel::warning);
 }
 
 TEST_CASE("switches are written as Go's") {
@@ -118,6 +141,8 @@ TEST_CASE("a wrong command line is one line on stderr and exit code 2") {
       {{"-count", "-1"}, "flag -count: \"-1\" is not between 0 and 10"},
       {{"-count", "99999999999999999999"}, "flag -count: \"99999999999999999999\" is not a whole number"},
       {{"-halt=maybe"}, "flag -halt: \"maybe\" is not true or false"},
+      {{"-colour", "rde"}, "flag -colour: \"rde\" is not one of red|blue, did you mean red?"},
+      {{"-colour", "green"}, "flag -colour: \"green\" is not one of red|blue"},
       {{"-limit", "5"}, "flag -limit: \"5\" is not a duration such as 300ms, 90s or 1h30m"},
   };
   for (const Case& each : cases) {
@@ -141,8 +166,9 @@ TEST_CASE("help names every flag, its default and the example, on stdout") {
     const Parsed parsed({asked});
     CHECK(parsed.exit_code == 0);
     CHECK(parsed.err.empty());
-    for (const char* part : {"Does things.", "Usage: tool [flags] THING...", "-name TEXT", "(default standard)",
-                             "(default 5s)", "-step CMD", "(may be repeated)", "tool -count 4", "-version"}) {
+    for (const char* part :
+         {"Does things.", "Usage: tool [flags] THING...", "-name TEXT", "(default standard)", "(default 5s)",
+          "-colour red|blue", "-step CMD", "(may be repeated)", "tool -count 4", "-version"}) {
       CHECK_MESSAGE(parsed.out.find(part) != std::string::npos, part);
     }
   }

@@ -16,10 +16,13 @@
 // Targets are bound by reference, hold their defaults before parse(), and keep them if their flag is not given.
 #pragma once
 
+#include <build/base/log.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
@@ -53,6 +56,9 @@ class CommandLine {
                std::int64_t min = INT64_MIN, std::int64_t max = INT64_MAX);
   /// Go's form: "300ms", "1.5h", "2h45m", "0".
   void duration(std::string name, std::chrono::nanoseconds& target, std::string placeholder, std::string help);
+  /// One of `choices`, given to `take`; another value is refused, and the nearest named. `standard` is for the help.
+  void choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help,
+              std::function<void(const std::string&)> take);
   /// A switch.
   void toggle(std::string name, bool& target, std::string help);
   /// May be given several times; each value is appended.
@@ -84,6 +90,9 @@ class CommandLine {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// The flags -log-format and -log-level of programs that run for long; `options` is changed by parse().
+void add_log_flags(CommandLine& cli, LogOptions& options);
 
 /// Go's duration syntax; nullopt if it is not that, or does not fit.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
