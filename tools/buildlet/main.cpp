@@ -16,6 +16,7 @@
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event_loop.h>
+#include <io/service_manager.h>
 #include <io/tcp.h>
 #include <io/tls.h>
 
@@ -53,10 +54,12 @@ struct Flags {
   std::string coordinator_fingerprint;
   io::Duration drain_limit = std::chrono::minutes{10};
   bool halt = false;
+  base::LogOptions log;
 };
 
 struct Settings {
   Flags flags;
+  io::ServiceManager::Place service;
   io::HostPort coordinator;
   io::TlsTrust trust;
 };
@@ -109,6 +112,7 @@ std::optional<int> parse_flags(int argc, char** argv, Settings& settings) {
   cli.duration("drain-limit", flags.drain_limit, "DURATION",
                "how long SIGTERM lets what runs go on, with the steps that follow it; 0: end at once");
   cli.toggle("halt", flags.halt, "halt this machine when the coordinator asks the worker to end");
+  base::add_log_flags(cli, flags.log);
   cli.version_text(version_text());
   cli.example("buildlet -coordinator farm.example.org:443 -reverse-type host-linux-amd64 -key-file ~/farm.key",
               "work for that farm");
@@ -158,7 +162,9 @@ class Program {
  public:
   explicit Program(Settings settings)
       : settings_(std::move(settings)),
-        log_([this] { return clock_.wall_now(); }),
+        log_([this] { return clock_.wall_now(); }, settings_.flags.log),
+        service_(loop_.executor(), clock_, settings_.service,
+                 [this](const std::string& sentence) { log_.warning(sentence); }),
         state_(settings_.flags),
         key_(buildlet::load_builder_key(settings_.flags.key_file, settings_.flags.host_type, environment_variable)),
         tls_(settings_.trust),
@@ -172,6 +178,7 @@ class Program {
   int run() {
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
     loop_.on_signals({SIGINT, SIGTERM}, [this](int signal) { on_signal(signal); });
+    service_.ready("working for " + settings_.coordinator.str() + " as " + settings_.flags.host_type);
     log_.info("working in " + workdir_->path(), {{"state", state_.directory.string()}});
     io::spawn(loop_.executor(), worker_.run(), fatal);
     loop_.run();
@@ -236,6 +243,7 @@ class Program {
     draining_ = true;
     log_.info("draining: what runs goes on, then the worker ends; a second signal ends it at once",
               {{"running", std::to_string(buildlet_.running())}});
+    service_.stopping("draining: what runs goes on");
     buildlet::DrainLimits limits;
     limits.longest = settings_.flags.drain_limit;
     buildlet_.drain(limits, [this] { begin_stop(); });
@@ -249,6 +257,7 @@ class Program {
     }
     stopping_ = true;
     log_.info("stopping");
+    service_.stopping("stopping");
     give_up_ = clock_.call_after(loop_.executor(), kStopLimit, [this] { loop_.stop(); });
     io::spawn(loop_.executor(), stop(), [this](std::exception_ptr) { loop_.stop(); });
   }
@@ -274,11 +283,12 @@ class Program {
   Settings settings_;
   io::RealClock clock_;
   base::Logger log_;
+  io::EventLoop loop_;
+  io::ServiceManager service_;
   base::SystemRandom random_;
   State state_;
   std::string key_;
   io::TlsClientContext tls_;
-  io::EventLoop loop_;
   io::BlockingPool pool_;
   std::unique_ptr<buildlet::WorkDirectory> workdir_;
   buildlet::Server buildlet_;
@@ -296,6 +306,8 @@ class Program {
 
 int main(int argc, char** argv) {
   Settings settings;
+  settings.service = io::ServiceManager::take_from_environment();
+  settings.flags.log.reader = base::reader_of_stderr(environment_variable("JOURNAL_STREAM").value_or(""));
   if (const auto exit_code = parse_flags(argc, argv, settings)) return *exit_code;
   try {
     Program program(std::move(settings));

@@ -5,6 +5,7 @@
 
 #include <build/base/cli.h>
 
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -33,6 +34,7 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
              "end when every commit found is built; print a table of the results to stdout");
   cli.path("ready-file", flags.options.ready_file, "FILE",
            "when serving, write the addresses and the certificate's fingerprint to FILE, a line NAME=VALUE each");
+  base::add_log_flags(cli, flags.options.log);
   cli.example("coordinator -config /etc/xbuild/farm.toml", "serve until SIGTERM");
   cli.example("coordinator -config farm.toml -check-config", "say whether farm.toml is in order");
   return cli.parse(argc, argv);
@@ -42,6 +44,9 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
 
 int main(int argc, char** argv) {
   Flags flags;
+  flags.options.service = io::ServiceManager::take_from_environment();
+  const char* journal = std::getenv("JOURNAL_STREAM");
+  flags.options.log.reader = base::reader_of_stderr(journal == nullptr ? "" : journal);
   if (const auto exit_code = parse_flags(argc, argv, flags)) return *exit_code;
   try {
     config::FarmConfig config = coordinator::load_config(flags.config);

@@ -58,7 +58,9 @@ config::FarmConfig load_config(const std::filesystem::path& file) {
 struct Program::Impl {
   Impl(config::FarmConfig config, ProgramOptions options)
       : options_(std::move(options)),
-        log_([this] { return clock_.wall_now(); }),
+        log_([this] { return clock_.wall_now(); }, options_.log),
+        service_(loop_.executor(), clock_, options_.service,
+                 [this](const std::string& sentence) { log_.warning(sentence); }),
         config_(std::move(config)),
         lock_(make_lock(config_.state_dir)),
         identity_(coordinator::load_identity(config_, random_, clock_)),
@@ -123,6 +125,7 @@ struct Program::Impl {
     if (options_.allow_dev_key)
       log_.warning("workers with the publicly known development key are accepted (-allow-dev-key)");
     if (!options_.ready_file.empty()) base::write_file_atomically(options_.ready_file, ready, 0600);
+    service_.ready("serving workers and pages at https://" + secure + "/");
   }
 
   io::Task<> end_when_idle() {
@@ -150,6 +153,7 @@ struct Program::Impl {
     if (stopping_) return;
     stopping_ = true;
     exit_code_ = exit_code;
+    service_.stopping("stopping");
     stop_limit_ = clock_.call_after(loop_.executor(), kStopLimit, [this] { loop_.stop(); });
     io::spawn(loop_.executor(), stop(), [this](std::exception_ptr) { loop_.stop(); });
   }
@@ -167,6 +171,7 @@ struct Program::Impl {
   base::Logger log_;
   base::SystemRandom random_;
   io::EventLoop loop_;
+  io::ServiceManager service_;
   io::BlockingPool pool_;
   config::FarmConfig config_;
   std::unique_ptr<base::LockFile> lock_;

@@ -3,8 +3,10 @@
 // A library of its own, so that tests can run exactly this with a store that fails on purpose.
 #pragma once
 
+#include <build/base/log.h>
 #include <build/config/farm_config.h>
 #include <build/store/store.h>
+#include <io/service_manager.h>
 
 #include <filesystem>
 #include <functional>
@@ -16,6 +18,8 @@ struct ProgramOptions {
   bool allow_dev_key = false;
   bool until_idle = false;           ///< end when every commit found is built, with a table of the results on stdout
   std::filesystem::path ready_file;  ///< written when serving, a line NAME=VALUE each; empty: none
+  base::LogOptions log;
+  io::ServiceManager::Place service;  ///< who is told that it serves, reloads and stops
   /// Gives the store that is used, made from the real one. Empty: the real one itself.
   std::function<std::unique_ptr<store::Store>(std::unique_ptr<store::Store>)> wrap_store;
 };
