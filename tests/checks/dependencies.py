@@ -13,8 +13,9 @@ import repository
 
 # A part may use the parts of every lower layer.
 LAYERS = [
-    {"io", "pargzip", "base", "version"},
-    {"tarutil", "revdial", "model", "subprocess", "cli"},
+    {"io", "pargzip", "base"},
+    {"tarutil", "revdial", "model", "subprocess", "build_info"},
+    {"cli"},
     {"config", "store", "blob", "livelog", "net"},
     {"buildlet_client", "buildlet_server", "git", "gerrit"},
     {"farm"},
@@ -29,7 +30,8 @@ ONLY = {
     "revdial": {"io"},
     "model": {"base"},
     "config": {"base", "cli", "model"},
-    "cli": {"base", "version"},
+    "build_info": {"base"},
+    "cli": {"base", "build_info"},
     "farm": {"base", "model"},
     "gomote_client": {"io", "net"},
 }

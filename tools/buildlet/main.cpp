@@ -1,13 +1,13 @@
 // buildlet: the worker. Reads the flags, wires the parts together, registers with the coordinator and serves it until
 // it is told to stop.
 
+#include <build/base/build_info.h>
 #include <build/base/cli.h>
 #include <build/base/environment.h>
 #include <build/base/file.h>
 #include <build/base/log.h>
 #include <build/base/random.h>
 #include <build/base/subprocess.h>
-#include <build/base/version.h>
 #include <build/buildlet/reverse_worker.h>
 #include <build/buildlet/server.h>
 #include <build/buildlet/work_directory.h>

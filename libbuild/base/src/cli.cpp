@@ -2,9 +2,9 @@
 // Go's, by a style parser of our own: the library's styles take an unknown -flag for an operand, "-flag=" for
 // a flag without value, and "-switch false" for one flag.
 
+#include <build/base/build_info.h>
 #include <build/base/cli.h>
 #include <build/base/nearest.h>
-#include <build/base/version.h>
 
 #include <boost/program_options.hpp>
 

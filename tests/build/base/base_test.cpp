@@ -1,3 +1,4 @@
+#include <build/base/build_info.h>
 #include <build/base/builder_key.h>
 #include <build/base/environment.h>
 #include <build/base/ids.h>
