@@ -27,6 +27,7 @@ class SurplusStream final : public ByteStream {
     stream_->close();
   }
 
+  void set_user_timeout(std::chrono::milliseconds limit) noexcept override { stream_->set_user_timeout(limit); }
   bool secure() const noexcept override { return stream_->secure(); }
   std::string peer() const override { return stream_->peer(); }
 

@@ -31,6 +31,8 @@ std::string text_of(const tcp::endpoint& endpoint) {
 template <int Level, int Name>
 using IntegerOption = asio::detail::socket_option::integer<Level, Name>;
 
+using UserTimeout = IntegerOption<IPPROTO_TCP, TCP_USER_TIMEOUT>;
+
 // A socket whose peer has already gone refuses some options. That is no error here: the first read or write
 // will say what became of it.
 void apply(const TcpOptions& options, tcp::socket& socket) {
@@ -43,7 +45,7 @@ void apply(const TcpOptions& options, tcp::socket& socket) {
   set(IntegerOption<IPPROTO_TCP, TCP_KEEPIDLE>(static_cast<int>(options.keepalive_idle.count())));
   set(IntegerOption<IPPROTO_TCP, TCP_KEEPINTVL>(static_cast<int>(options.keepalive_interval.count())));
   set(IntegerOption<IPPROTO_TCP, TCP_KEEPCNT>(options.keepalive_probes));
-  set(IntegerOption<IPPROTO_TCP, TCP_USER_TIMEOUT>(static_cast<int>(options.user_timeout.count())));
+  set(UserTimeout(static_cast<int>(options.user_timeout.count())));
 }
 
 // Shared with the operations under way: one that is resumed after the stream has gone still finds it.
@@ -112,6 +114,11 @@ class TcpStream final : public ByteStream {
     connection_->closed = true;
     error_code ignored;  // close() frees the descriptor whatever it says
     connection_->socket.close(ignored);
+  }
+
+  void set_user_timeout(std::chrono::milliseconds limit) noexcept override {
+    error_code ignored;  // as in apply()
+    connection_->socket.set_option(UserTimeout(static_cast<int>(limit.count())), ignored);
   }
 
   bool secure() const noexcept override { return false; }

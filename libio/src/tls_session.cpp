@@ -324,6 +324,9 @@ class TlsStream final : public ByteStream {
   Task<> write(asio::const_buffer from) override { return session_->write(from); }
   Task<> shutdown_write() override { return session_->shutdown_write(); }
   void close() noexcept override { session_->close(); }
+  void set_user_timeout(std::chrono::milliseconds limit) noexcept override {
+    session_->transport().set_user_timeout(limit);
+  }
   bool secure() const noexcept override { return true; }
   std::string peer() const override { return session_->transport().peer(); }
 

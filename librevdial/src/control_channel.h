@@ -23,7 +23,10 @@ inline constexpr std::size_t kMaxOwnPath = 512;
 /// The end of a session has one cause: the first that is reported. Everything after it is a consequence.
 class ControlChannel {
  public:
-  ControlChannel(io::StreamPtr stream, io::Clock& clock) : stream_(std::move(stream)), clock_(clock) {}
+  ControlChannel(io::StreamPtr stream, io::Clock& clock, std::chrono::milliseconds user_timeout)
+      : stream_(std::move(stream)), clock_(clock) {
+    stream_->set_user_timeout(user_timeout);
+  }
 
   io::ByteStream& stream() noexcept { return *stream_; }
   io::Clock& clock() noexcept { return clock_; }

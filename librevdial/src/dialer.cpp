@@ -51,7 +51,7 @@ std::string pickup_path(const DialerOptions& options) {
 class Dialer::Impl final : public Pickups::Taker {
  public:
   Impl(io::StreamPtr control, io::Clock& clock, Pickups& pickups, DialerOptions options)
-      : channel_(std::move(control), clock),
+      : channel_(std::move(control), clock, options.user_timeout),
         pickups_(pickups),
         options_(std::move(options)),
         path_(pickup_path(options_)),

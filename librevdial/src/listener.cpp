@@ -64,7 +64,7 @@ io::Task<> make_attempt(DialServer dial_server, AttemptPtr attempt) {
 class Listener::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(io::StreamPtr control, DialServer dial_server, io::Clock& clock, ListenerOptions options)
-      : channel_(std::move(control), clock),
+      : channel_(std::move(control), clock, options.user_timeout),
         dial_server_(std::move(dial_server)),
         options_(options),
         executor_(channel_.stream().executor()),

@@ -70,19 +70,32 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
+    def pause(self):
+        """Its process stands still: the host answers for it, but the process does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")
+
 
 class Farm:
-    def __init__(self, programs, directory, repositories, builders, wrapper=(), toml=""):
+    def __init__(self, programs, directory, repositories, builders, wrapper=(), toml="", listen="127.0.0.1:0"):
         """`repositories`: dicts with name, url, steps [(name, command)], and more fields of farm.toml.
-        `builders`: dicts with name and host_type. `wrapper` is put before the coordinator's command."""
+        `builders`: dicts with name and host_type. `wrapper` is put before the coordinator's command. `listen` is where
+        workers find it."""
         self.programs, self.directory, self.wrapper = pathlib.Path(programs), pathlib.Path(directory), list(wrapper)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "farm.toml"
         self.state = self.directory / "state"
         self.ready_file = self.directory / "ready"
-        self.config.write_text(self._toml(repositories, builders) + toml)
+        self.config.write_text(self._toml(repositories, builders).replace(
+            '\nlisten = "127.0.0.1:0"', f'\nlisten = "{listen}"') + toml)
         self.coordinator, self.workers, self.ready = None, [], {}
-        self.listen = "127.0.0.1:0"
+        self.listen = listen
+        self.command = [self.programs / "coordinator"]
 
     @staticmethod
     def _toml(repositories, builders):
@@ -118,7 +131,7 @@ class Farm:
         self.ready_file.unlink(missing_ok=True)
         self.coordinator = self._spawn(
             self.directory / "coordinator.log", self.directory,
-            [*self.wrapper, self.programs / "coordinator", "-config", self.config, "-ready-file", self.ready_file])
+            [*self.wrapper, *self.command, "-config", self.config, "-ready-file", self.ready_file])
 
         def served():
             if self.coordinator.poll() is not None:
@@ -128,7 +141,7 @@ class Farm:
         wait_for(served, 30, "the coordinator to serve")
         self.ready = dict(line.split("=", 1) for line in self.ready_file.read_text().splitlines())
         text = self.config.read_text()
-        text = text.replace('\nlisten = "127.0.0.1:0"', f'\nlisten = "{self.ready["https"]}"')
+        text = text.replace(f'\nlisten = "{self.listen}"', f'\nlisten = "{self.ready["https"]}"')
         text = text.replace('\nweb_listen = "127.0.0.1:0"', f'\nweb_listen = "{self.ready["http"]}"')
         self.config.write_text(text)
 
@@ -149,7 +162,8 @@ class Farm:
         return subprocess.run([self.programs / name, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=30, cwd=self.directory)
 
-    def start_worker(self, host_type, name=None, wrapper=(), key=None):
+    def start_worker(self, host_type, name=None, wrapper=(), key=None, coordinator=None):
+        """`coordinator`: HOST:PORT to dial instead of the coordinator's own address."""
         name = name or f"worker-{len(self.workers) + 1}"
         state = self.directory / "workers" / name
         state.mkdir(parents=True, exist_ok=True)
@@ -159,7 +173,8 @@ class Farm:
         key_file.write_text(key)
         process = self._spawn(
             state / "log", state,
-            [*wrapper, self.programs / "buildlet", "-coordinator", self.ready["https"], "-reverse-type", host_type,
+            [*wrapper, self.programs / "buildlet", "-coordinator", coordinator or self.ready["https"],
+             "-reverse-type", host_type,
              "-hostname", name, "-state-dir", state / "state", "-key-file", key_file,
              "-coordinator-fingerprint", self.ready["fingerprint"]])
         worker = Worker(process, state / "log")

@@ -144,6 +144,7 @@ std::vector<std::string> Coordinator::notices() const {
   if (loop_.store_trouble())
     result.push_back("Nothing is decided at the moment, because the store cannot be written: " +
                      *loop_.store_trouble());
+  for (std::string& sentence : hub_.notices()) result.push_back(std::move(sentence));
   for (const auto& watch : watches_)
     if (watch->trouble())
       result.push_back("Repository " + watch->config().name.value + " cannot be read: " + *watch->trouble());

@@ -1,6 +1,6 @@
 // How it works: run_session() owns a session from the 101 to its end. Beside it runs welcome(), which dials the
-// worker, tells the farm about it, and then asks it for its status from time to time. The farm hears of the end of
-// exactly those sessions that it was told of.
+// worker, tells the farm about it, and then asks it for its status from time to time (check()). The farm hears of the
+// end of exactly those sessions that it was told of.
 
 #include <build/base/builder_key.h>
 #include <build/base/ids.h>
@@ -21,8 +21,13 @@ using io::HttpError;
 
 constexpr int kMinimumVersion = 23;  ///< the first with this form of reverse dialing
 constexpr io::Duration kDialLimit = std::chrono::seconds{30};
-constexpr io::Duration kCheckPeriod = std::chrono::seconds{15};
-constexpr int kMaxFailedChecks = 2;
+constexpr io::Duration kIdleCheckPeriod = std::chrono::seconds{15};
+constexpr io::Duration kLeasedCheckPeriod = std::chrono::seconds{4};
+/// With kLeasedCheckPeriod: a process that stands still while a build runs on it is noticed after 12 s at most.
+constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
+constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
+constexpr std::size_t kMaxSessions = 1000;
+constexpr io::Duration kRefusalShown = std::chrono::minutes{5};
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxFeatures = 64;
 
@@ -52,6 +57,12 @@ std::string checked_id(const io::Fields& fields, std::string_view name) {
   return id;
 }
 
+buildlet::WorkerLimits probe_limits() {
+  buildlet::WorkerLimits limits;
+  limits.head = kAnswerLimit;
+  return limits;
+}
+
 }  // namespace
 
 WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::StreamPtr control, revdial::Pickups& pickups,
@@ -60,6 +71,8 @@ WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::Stream
       dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.id = std::move(dialer_id)}),
       worker_(
           executor, clock, [this]() { return dialer_.dial(kDialLimit); }, record_.hostname),
+      probe_(
+          executor, clock, [this]() { return dialer_.dial(kAnswerLimit); }, record_.hostname, probe_limits()),
       wake_(executor),
       gate_(executor) {}
 
@@ -130,6 +143,7 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
   if (stopping_) throw HttpError(503, "the coordinator is stopping");
   record.id = model::SessionId(base::random_id(random_));
   if (record.worker.empty()) record.worker = model::WorkerId("session/" + record.id.value);
+  co_await make_room_for(record);
   record.connected = clock_.wall_now();
   io::StreamPtr control = co_await response.hijack(std::string(revdial::kSwitchResponse));
   std::string dialer_id = revdial::make_dialer_id([this](std::span<std::byte> bytes) { random_.fill(bytes); });
@@ -157,10 +171,44 @@ io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {
   const revdial::SessionEnd end = co_await session->dialer_.run();
   if (session->why_closed_.empty()) session->why_closed_ = end.text;
   session->wake_.notify_all();
-  co_await session->gate_.close();
-  sessions_.erase(session->record_.id);
   log_.info("a worker's session ended", {{"host", session->record_.hostname}, {"why", session->why_closed_}});
   if (session->announced_) farm_.post(farm::SessionEnded{.session = session->record_.id, .why = session->why_closed_});
+  co_await session->gate_.close();
+  sessions_.erase(session->record_.id);
+}
+
+std::shared_ptr<WorkerSession> WorkerHub::other_process_of(const model::Session& record) const {
+  for (const auto& [id, session] : sessions_)
+    if (session->record_.worker == record.worker && session->record_.instance != record.instance &&
+        !session->dialer_.closed())
+      return session;
+  return nullptr;
+}
+
+/// Refuses a registration for which there is no room: at the cap, while what it means could not be kept, or if its
+/// worker's place is taken by another process that is alive.
+io::Task<> WorkerHub::make_room_for(const model::Session& record) {
+  if (sessions_.size() >= kMaxSessions) throw HttpError(503, "there are too many workers already");
+  if (farm_.full()) throw HttpError(503, "the coordinator cannot write its store at the moment");
+  const std::shared_ptr<WorkerSession> other = other_process_of(record);
+  if (!other) co_return;
+  co_await check(other);
+  if (other->dialer_.closed()) co_return;
+  const std::string sentence =
+      "Host " + record.hostname + " (" + record.peer + ") claims the worker id of host " + other->record_.hostname +
+      " (" + other->record_.peer +
+      "), which is connected and answers; it is refused. Was a worker's state directory copied?";
+  if (!refusals_.contains(record.worker)) log_.warning("a worker is refused", {{"why", sentence}});
+  std::erase_if(refusals_, [&](const auto& entry) { return clock_.now() - entry.second.when > kRefusalShown; });
+  refusals_.insert_or_assign(record.worker, Refusal{sentence, clock_.now()});
+  throw HttpError(409, "another process with this worker id is connected and answers");
+}
+
+std::vector<std::string> WorkerHub::notices() const {
+  std::vector<std::string> sentences;
+  for (const auto& [worker, refusal] : refusals_)
+    if (clock_.now() - refusal.when <= kRefusalShown) sentences.push_back(refusal.sentence);
+  return sentences;
 }
 
 io::Task<> WorkerHub::welcome(std::shared_ptr<WorkerSession> session) {
@@ -189,21 +237,41 @@ io::Task<> WorkerHub::welcome(std::shared_ptr<WorkerSession> session) {
 }
 
 io::Task<> WorkerHub::keep_checking(std::shared_ptr<WorkerSession> session) {
-  int failed = 0;
+  io::Instant last = clock_.now();
   while (!session->dialer_.closed()) {
     {
-      const io::Alarm alarm = clock_.call_after(executor_, kCheckPeriod, [session] { session->wake_.notify_all(); });
+      const io::Alarm alarm =
+          clock_.call_after(executor_, kLeasedCheckPeriod, [session] { session->wake_.notify_all(); });
       co_await session->wake_.wait();
     }
-    if (session->dialer_.closed()) co_return;
-    std::string trouble;
+    const bool leased = farm_.farm().leased_to(session->record_.id).has_value();
+    if (!leased && clock_.now() - last < kIdleCheckPeriod) continue;
+    co_await check(session);
+    last = clock_.now();
+  }
+}
+
+/// Returns when the worker has answered, or its session is over, which it is if there was no answer in time.
+io::Task<> WorkerHub::check(std::shared_ptr<WorkerSession> session) {
+  const io::Gate::Pass pass = session->gate_.enter();
+  std::string trouble;
+  const io::Deadline deadline(clock_, executor_, kAnswerLimit, [session, &trouble] {
+    std::string why =
+        "the worker did not answer within " + std::to_string(kAnswerLimit / std::chrono::seconds{1}) + " s";
+    if (!trouble.empty()) why += ": " + trouble;
+    session->close(why);
+    session->wake_.notify_all();
+  });
+  while (!session->dialer_.closed()) {
     try {
-      co_await session->worker_.status();
+      co_await session->probe_.status();
+      co_return;
     } catch (const std::exception& error) {
       trouble = error.what();
     }
-    failed = trouble.empty() ? 0 : failed + 1;
-    if (failed >= kMaxFailedChecks) session->close("it does not answer: " + trouble);
+    const io::Alarm alarm =
+        clock_.call_after(executor_, kPauseAfterFailedDial, [session] { session->wake_.notify_all(); });
+    if (!session->dialer_.closed()) co_await session->wake_.wait();
   }
 }
 

@@ -107,25 +107,26 @@ void Server::close_longest_idle() {
   if (longest) longest->abort();
 }
 
+void Server::close_connections() {
+  // abort() may run code that ends connections, so not over the list itself.
+  const std::vector<Connection*> all(connections_.begin(), connections_.end());
+  for (Connection* connection : all)
+    if (std::find(connections_.begin(), connections_.end(), connection) != connections_.end()) connection->abort();
+}
+
 io::Task<> Server::stop(io::Duration grace) {
   stopping_ = true;
   changed_.notify_all();
   for (io::TcpListener* listener : listeners_) listener->close();
-  const auto close_all = [this] {
-    // abort() may run code that ends connections, so not over the list itself.
-    const std::vector<Connection*> all(connections_.begin(), connections_.end());
-    for (Connection* connection : all)
-      if (std::find(connections_.begin(), connections_.end(), connection) != connections_.end()) connection->abort();
-  };
   const std::vector<Connection*> all(connections_.begin(), connections_.end());
   for (Connection* connection : all)
     if (connection->idle_since()) connection->abort();
   if (grace <= io::Duration::zero()) {
-    close_all();
+    close_connections();
     co_await gate_.close();
     co_return;
   }
-  io::Deadline deadline(clock_, executor_, grace, close_all);
+  io::Deadline deadline(clock_, executor_, grace, [this] { close_connections(); });
   co_await gate_.close();
 }
 

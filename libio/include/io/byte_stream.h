@@ -10,6 +10,7 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,11 @@ class ByteStream {
   /// Gives up the connection at once. Pending and later operations fail with operation_aborted.
   /// May be called more than once.
   virtual void close() noexcept = 0;
+
+  /// Bounds how long what was written may stay unacknowledged, or the peer's window shut, before the connection counts
+  /// as lost (TCP_USER_TIMEOUT); zero: as long as the kernel thinks fit. Only for connections whose peer never stops
+  /// reading. No effect on streams that have no such thing.
+  virtual void set_user_timeout(std::chrono::milliseconds) noexcept {}
 
   /// True if the peer cannot be overheard or forged on the way (TLS).
   virtual bool secure() const noexcept = 0;

@@ -28,6 +28,9 @@ struct DialerOptions {
   io::Duration keep_alive = std::chrono::seconds{30};
   /// A control message that the transport has not taken after so long ends the session.
   io::Duration write_limit = std::chrono::seconds{10};
+  /// ByteStream::set_user_timeout() of the control channel: with the keep-alive of io::TcpOptions, a host that has gone
+  /// silently is noticed after that time whether or not a message was under way.
+  std::chrono::milliseconds user_timeout = std::chrono::seconds{14};
   /// How many dials may wait at once; further ones fail.
   std::size_t max_waiting = 256;
   /// A pick-up that was asked for and of which nothing was heard for so long is taken to be lost (see dial()).

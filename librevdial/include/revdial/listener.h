@@ -38,6 +38,9 @@ struct ListenerOptions {
   io::Duration silence_limit = std::chrono::seconds{100};
   /// A report that the transport has not taken after so long ends the session.
   io::Duration write_limit = std::chrono::seconds{10};
+  /// ByteStream::set_user_timeout() of the control channel: with the keep-alive of io::TcpOptions, a host that has gone
+  /// silently is noticed after that time whether or not a message was under way.
+  std::chrono::milliseconds user_timeout = std::chrono::seconds{14};
 };
 
 class Listener {

@@ -117,6 +117,8 @@ struct ReverseWorker::Impl {
       failed = std::current_exception();
     }
     current = nullptr;
+    // What the coordinator had begun here is lost to it with the session: its commands end before the next build comes.
+    server.close_connections();
     if (failed) std::rethrow_exception(failed);
     co_return why;
   }

@@ -2,7 +2,8 @@
 //
 // Events that come while rows are being written wait and are decided together afterwards, so that one
 // synchronisation of the disk serves them all (group commit). If the store cannot be written, nothing is acted on: the
-// same rows are tried again until it works. Lives on one executor.
+// same rows are tried again until it works. What ran goes on meanwhile, and the events that come of it wait, which are
+// few: some for each attempt. Those who would bring more without end ask full() before. Lives on one executor.
 #pragma once
 
 #include <build/base/log.h>
@@ -38,6 +39,8 @@ class FarmLoop {
   /// Hands an event in without waiting.
   void post(farm::Event event);
 
+  /// Whether so many events wait, because the store cannot be written, that nobody should be invited to bring more.
+  bool full() const { return queue_.size() >= kMaxQueue; }
   /// Whether everything that was handed in is decided and durable.
   bool settled() const { return started_ && done_ == submitted_; }
   /// What was decided; at most one group of rows ahead of the disk.
@@ -48,6 +51,8 @@ class FarmLoop {
   const std::optional<std::string>& store_trouble() const { return store_trouble_; }
 
  private:
+  static constexpr std::size_t kMaxQueue = 4096;
+
   io::Task<> carry_out(farm::Decision decision);
 
   io::Clock& clock_;

@@ -1,7 +1,14 @@
 // Workers that dialed in: registration, their sessions, connections to them.
 //
 // Serves GET /reverse and GET /revdial. A session is told to the farm after the worker answered /status over a
-// connection dialed back to it, and ends when its control channel does or when it stops answering.
+// connection dialed back to it. It ends when its control channel does (the kernel notices a host that has gone
+// silently, see io::TcpOptions), or when the worker's process does not answer: it is asked every 15 s while it is idle,
+// every 4 s while a build runs on it, and has 8 s to answer.
+//
+// A worker has one session. A registration under the id of a worker that has one already takes its place if it comes
+// from the same process, or if the old session is not answered any more. Otherwise two processes claim one id (a state
+// directory that was copied, or a lie): the one that works stays, the other is refused (409), which is said in
+// notices().
 #pragma once
 
 #include <build/base/log.h>
@@ -17,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace build::coordinator {
 
@@ -42,8 +50,10 @@ class WorkerSession {
   model::Session record_;
   revdial::Dialer dialer_;
   buildlet::Worker worker_;
+  buildlet::Worker probe_;  ///< the same worker, with less patience
   std::string why_closed_;
   bool announced_ = false;
+  bool draining_ = false;
   io::Event wake_;
   io::Gate gate_;
 };
@@ -60,6 +70,8 @@ class WorkerHub {
   void close(const model::SessionId& id, const std::string& why);
   /// Ends all sessions and waits for them.
   io::Task<> stop();
+  /// Sentences about registrations that were refused lately though their key was right.
+  std::vector<std::string> notices() const;
 
  private:
   io::Task<> serve_reverse(net::Request& request, net::Response& response);
@@ -68,6 +80,9 @@ class WorkerHub {
   io::Task<> run_session(std::shared_ptr<WorkerSession> session);
   io::Task<> welcome(std::shared_ptr<WorkerSession> session);
   io::Task<> keep_checking(std::shared_ptr<WorkerSession> session);
+  io::Task<> check(std::shared_ptr<WorkerSession> session);
+  io::Task<> make_room_for(const model::Session& record);
+  std::shared_ptr<WorkerSession> other_process_of(const model::Session& record) const;
   void log_failure(std::exception_ptr error);
 
   io::Executor executor_;
@@ -78,6 +93,11 @@ class WorkerHub {
   FarmLoop& farm_;
   revdial::Pickups pickups_;
   std::map<model::SessionId, std::shared_ptr<WorkerSession>> sessions_;
+  struct Refusal {
+    std::string sentence;
+    io::Instant when;
+  };
+  std::map<model::WorkerId, Refusal> refusals_;  ///< because of an id that is taken; bounded by max sessions
   bool stopping_ = false;
   io::Gate gate_;
 };

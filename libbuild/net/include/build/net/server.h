@@ -200,6 +200,9 @@ class Server {
   /// Hijacked connections are not the server's any more.
   io::Task<> stop(io::Duration grace = io::Duration::zero());
 
+  /// Closes every connection being served; running handlers hear of it by on_client_gone(). Others may come.
+  void close_connections();
+
   /// Connections being served at this moment.
   std::size_t connections() const noexcept { return connections_.size(); }
 
