@@ -20,14 +20,32 @@ function(xbuild_part)
   add_library(xbuild::${PART_NAME} ALIAS ${target})
   target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${PART_HEADERS})
   target_link_libraries(${target} ${scope} ${PART_USES})
-  set_property(GLOBAL APPEND PROPERTY XBUILD_PARTS ${PART_NAME})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${PART_NAME})
+  # Only when asked for (cmake --install build/release --component libraries): who wants a farm wants programs.
+  install(TARGETS ${target} EXPORT xbuild COMPONENT libraries EXCLUDE_FROM_ALL
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/xbuild
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xbuild)
 endfunction()
 
-# xbuild_tool(NAME buildlet SOURCES main.cpp USES xbuild::buildlet_server ...): a program in bin/.
+# xbuild_tool(NAME buildlet SOURCES main.cpp USES xbuild::buildlet_server ...): a program in bin/, installed with the
+# man page NAME.1 beside its sources.
 function(xbuild_tool)
   cmake_parse_arguments(TOOL "" "NAME" "SOURCES;USES" ${ARGN})
   add_executable(${TOOL_NAME} ${TOOL_SOURCES})
   target_link_libraries(${TOOL_NAME} PRIVATE ${TOOL_USES})
+  install(TARGETS ${TOOL_NAME} COMPONENT programs)
+  install(FILES ${TOOL_NAME}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+endfunction()
+
+# What find_package(xbuild) finds: a target xbuild::NAME for each part.
+function(xbuild_install_package)
+  set(place ${CMAKE_INSTALL_LIBDIR}/cmake/xbuild)
+  install(EXPORT xbuild NAMESPACE xbuild:: FILE xbuild-targets.cmake DESTINATION ${place}
+    COMPONENT libraries EXCLUDE_FROM_ALL)
+  include(CMakePackageConfigHelpers)
+  write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_SOURCE_DIR}/cmake/xbuild-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake
+    DESTINATION ${place} COMPONENT libraries EXCLUDE_FROM_ALL)
 endfunction()
 
 # xbuild_test(NAME test_io SOURCES a_test.cpp ... USES xbuild::io ... [LABELS threads] [ENVIRONMENT A=b])

@@ -1,0 +1,96 @@
+"""The programs tell a service manager how they are doing: here the manager is a socket of the test's own."""
+
+import os
+import pathlib
+import signal
+import socket
+import tempfile
+import unittest
+
+from farm import Farm, commit, make_repository, programs, wait_for
+
+WATCHDOG_SECONDS = 0.4
+INHERITS_NOTHING = "! env | grep -E '^(NOTIFY_SOCKET|WATCHDOG_)'"
+
+
+class Manager:
+    """The end that listens, at `address` ("@name" is in the abstract namespace)."""
+
+    def __init__(self, address):
+        self.address = address
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
+        self.seen = []
+
+    def environment(self):
+        """As words for env(1)."""
+        return [f"NOTIFY_SOCKET={self.address}", f"WATCHDOG_USEC={int(WATCHDOG_SECONDS * 1e6)}"]
+
+    def read(self, timeout):
+        """The next message as {name: value}; None if none comes in time."""
+        self.socket.settimeout(timeout)
+        try:
+            message = self.socket.recv(4096).decode()
+        except TimeoutError:
+            return None
+        self.seen.append(dict(line.split("=", 1) for line in message.splitlines()))
+        return self.seen[-1]
+
+    def wait_for(self, name, seconds=30):
+        """The next message that says `name`."""
+        def said():
+            message = self.read(1)
+            return message if message and name in message else None
+        return wait_for(said, seconds, f"{name} (so far: {self.seen[-20:]})")
+
+    def signs_of_life_end(self):
+        """Whether the process went silent for longer than the watchdog allows; reads what was sent before."""
+        for _ in range(20):
+            if self.read(3 * WATCHDOG_SECONDS) is None:
+                return True
+        return False
+
+
+class ServiceManager(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="xbuild-test.")
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+        self.coordinator = Manager(str(self.directory / "notify"))
+        self.worker = Manager(f"@xbuild-test-{os.getpid()}")
+        self.addCleanup(self.coordinator.socket.close)
+        self.addCleanup(self.worker.socket.close)
+
+    def farm(self):
+        repository = make_repository(self.directory / "repository")
+        commit(repository, {"a": "1"}, "one")
+        configuration = {"name": "demo", "url": str(repository), "steps": [("inherits-nothing", INHERITS_NOTHING)]}
+        return Farm(programs(), self.directory / "farm", [configuration], [{"name": "one", "host_type": "host-a"}],
+                    wrapper=["env", *self.coordinator.environment()])
+
+    def test_ready_signs_of_life_and_the_end(self):
+        with self.farm() as farm:
+            self.assertIn(farm.ready["https"], self.coordinator.wait_for("READY")["STATUS"])
+            worker = farm.start_worker("host-a", wrapper=["env", *self.worker.environment()])
+            self.assertIn("host-a", self.worker.wait_for("READY")["STATUS"])
+            for manager, process in ((self.coordinator, farm.coordinator), (self.worker, worker.process)):
+                for _ in range(3):
+                    self.assertEqual(manager.wait_for("WATCHDOG", 10)["WATCHDOG"], "1")
+                # A program that hangs shows no sign of life, and does again when it goes on.
+                os.kill(process.pid, signal.SIGSTOP)
+                self.assertTrue(manager.signs_of_life_end())
+                os.kill(process.pid, signal.SIGCONT)
+                manager.wait_for("WATCHDOG", 10)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(manager.wait_for("STOPPING")["STOPPING"], "1")
+                self.assertEqual(process.wait(30), 0)
+
+    def test_what_a_build_runs_cannot_speak_for_the_worker(self):
+        with self.farm() as farm:
+            farm.start_worker("host-a", wrapper=["env", *self.worker.environment()])
+            (build,) = farm.wait_for_builds(1, 60)
+            self.assertEqual(build["result"], "ok")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
