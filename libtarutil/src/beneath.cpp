@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -19,7 +18,7 @@ namespace {
 constexpr int kStep = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 [[noreturn]] void fail(const char* attempt, std::string_view path) {
-  throw std::system_error(errno, std::generic_category(), attempt + std::string(path));
+  throw PathError(attempt, std::string(path), errno);
 }
 
 struct Split {
@@ -73,6 +72,18 @@ int open_by_walking(int directory_fd, std::string_view path, int flags, mode_t m
 
 }  // namespace
 
+PathError::PathError(std::string attempt, std::string path, int error_number)
+    : std::system_error(error_number, std::generic_category()), attempt_(std::move(attempt)), path_(std::move(path)) {
+  std::string reason = code().message();
+  if (!reason.empty() && reason[0] >= 'A' && reason[0] <= 'Z') reason[0] = static_cast<char>(reason[0] - 'A' + 'a');
+  sentence_ = attempt_ + " " + path_ + ": " + reason;
+}
+
+PathError PathError::below(const std::string& directory) const {
+  const std::string shown = path_ == "." || path_.empty() ? directory : directory + "/" + path_;
+  return PathError(attempt_, shown, code().value());
+}
+
 void Fd::reset(int fd) noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
@@ -90,7 +101,7 @@ Fd Beneath::open(std::string_view path, int flags, mode_t mode) const {
     fd = open_by_kernel(directory_fd_, std::string(path), all_flags, mode);
   }
   if (!fd) fd = open_by_walking(directory_fd_, path, all_flags, mode);
-  if (*fd < 0) fail("open ", path);
+  if (*fd < 0) fail("open", path);
   return Fd(*fd);
 }
 
@@ -102,13 +113,13 @@ Fd Beneath::make_directories(std::string_view path) const {
     const std::string_view so_far = whole.substr(0, whole.size() - parts.rest.size() - (parts.rest.empty() ? 0 : 1));
     if (parts.first == ".." || parts.first.empty()) {
       errno = EXDEV;
-      fail("mkdir ", so_far);
+      fail("mkdir", so_far);
     }
     const bool made = ::mkdirat(step.get(), parts.first.c_str(), 0755) == 0;
-    if (!made && errno != EEXIST) fail("mkdir ", so_far);
+    if (!made && errno != EEXIST) fail("mkdir", so_far);
     Fd next(::openat(step.get(), parts.first.c_str(), made ? O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : kStep));
-    if (next.get() < 0) fail("mkdir ", so_far);
-    if (made && ::fchmod(next.get(), 0755) != 0) fail("chmod ", so_far);  // the umask had a say
+    if (next.get() < 0) fail("mkdir", so_far);
+    if (made && ::fchmod(next.get(), 0755) != 0) fail("chmod", so_far);  // the umask had a say
     step = std::move(next);
     path = parts.rest;
   }

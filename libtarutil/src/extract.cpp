@@ -5,6 +5,8 @@
 
 #include <tarutil/extract.h>
 #include <tarutil/path_rule.h>
+#include <tarutil/temporary.h>
+#include <tarutil/walk.h>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -66,28 +68,6 @@ struct CloseReader {
 
 std::string_view view_of(const char* text) { return text == nullptr ? std::string_view() : text; }
 
-/// A mode as Go prints it, for what is neither file, directory nor link: "Dcrw-r--r--".
-std::string mode_text(mode_t mode) {
-  std::string text;
-  if (S_ISCHR(mode) || S_ISBLK(mode)) text += 'D';
-  if (S_ISFIFO(mode)) text += 'p';
-  if (S_ISSOCK(mode)) text += 'S';
-  if ((mode & S_ISUID) != 0) text += 'u';
-  if ((mode & S_ISGID) != 0) text += 'g';
-  if (S_ISCHR(mode)) text += 'c';
-  if ((mode & S_ISVTX) != 0) text += 't';
-  if (text.empty()) text += '?';
-  for (int bit = 8; bit >= 0; --bit) text += (mode >> bit & 1) != 0 ? "xwr"[bit % 3] : '-';
-  return text;
-}
-
-std::string reason(int error_number) {
-  // As the original prints it: lower case.
-  std::string text = std::generic_category().message(error_number);
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
-  return text;
-}
-
 bool is_zeros(const char* bytes, std::size_t size) {
   return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
 }
@@ -103,34 +83,6 @@ struct HashFileId {
   std::size_t operator()(const FileId& id) const {
     return std::hash<ino_t>()(id.inode) ^ (id.device * 0x9e3779b97f4a7c15);
   }
-};
-
-/// A name in an open directory, made by us, that is removed again unless it was given its final name.
-class Temporary {
- public:
-  /// Calls `make(name)` with one name after the other until it does not fail with EEXIST: what has such a name
-  /// already is somebody else's. errno tells if it failed otherwise, and made() is false.
-  template <typename Make>
-  Temporary(int directory_fd, std::uint64_t& counter, Make make) : directory_fd_(directory_fd) {
-    do {
-      name_ = ".extract-" + std::to_string(::getpid()) + "-" + std::to_string(++counter);
-      made_ = make(name_.c_str());
-    } while (!made_ && errno == EEXIST);
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    // After a rename the name is gone, and this does nothing.
-    if (made_) ::unlinkat(directory_fd_, name_.c_str(), 0);
-  }
-
-  bool made() const { return made_; }
-  const char* name() const { return name_.c_str(); }
-
- private:
-  int directory_fd_;
-  std::string name_;
-  bool made_ = false;
 };
 
 struct Name {
@@ -159,14 +111,15 @@ class Extraction {
  private:
   [[noreturn]] void fail(Kind kind, const std::string& sentence) const { throw ExtractError(kind, name_, sentence); }
 
-  std::string shown(std::string_view relative) const {
-    if (options_.directory_name.empty()) return std::string(relative);
-    if (relative == ".") return options_.directory_name;
-    return options_.directory_name + "/" + std::string(relative);
+  [[noreturn]] void fail_io(const PathError& error) const {
+    const bool full = error.code().value() == ENOSPC || error.code().value() == EDQUOT;
+    const bool alone = options_.directory_name.empty();
+    const std::string sentence = alone ? error.what() : error.below(options_.directory_name).what();
+    fail(full ? Kind::no_space : Kind::io, sentence);
   }
 
   [[noreturn]] void fail_io(std::string_view attempt, std::string_view relative, int error_number) const {
-    fail(Kind::io, std::string(attempt) + " " + shown(relative) + ": " + reason(error_number));
+    fail_io(PathError(std::string(attempt), std::string(relative), error_number));
   }
 
   void check_gzip() {
@@ -261,21 +214,13 @@ class Extraction {
     if (cleaned == open_path_ && open_fd_.get() >= 0) return open_fd_.get();
     try {
       open_fd_ = beneath_.make_directories(cleaned);
-    } catch (const std::system_error& error) {
+    } catch (const PathError& error) {
       open_path_.clear();
       open_fd_.reset();
-      fail(Kind::io, io_sentence(error));
+      fail_io(error);
     }
     open_path_ = cleaned;
     return open_fd_.get();
-  }
-
-  /// "mkdir a/b: Not a directory" with the shown path and Go's spelling.
-  std::string io_sentence(const std::system_error& error) const {
-    const std::string text = error.what();
-    const std::string path = text.substr(0, text.rfind(": "));
-    const std::size_t blank = path.find(' ');
-    return path.substr(0, blank) + " " + shown(path.substr(blank + 1)) + ": " + reason(error.code().value());
   }
 
   void write_file(archive_entry* entry, const std::string& cleaned) {
@@ -285,7 +230,7 @@ class Extraction {
     const Name name = split_last(cleaned);
     const int directory = open_directory(name.parent);
     Fd file;
-    const Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
+    Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
       // O_EXCL: whatever has that name already is neither written to nor followed.
       file.reset(::openat(directory, temporary_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
       return file.get() >= 0;
@@ -293,7 +238,7 @@ class Extraction {
     if (!temporary.made()) fail_io("open", cleaned, errno);
     write_data(file.get(), size, cleaned);
     finish_file(file.get(), entry, cleaned);
-    put_in_place(directory, temporary, name.leaf, cleaned);
+    put_in_place(temporary, name.leaf, cleaned);
     report_.bytes += static_cast<std::uint64_t>(size);
   }
 
@@ -351,9 +296,8 @@ class Extraction {
     made_.insert({status.st_dev, status.st_ino});
   }
 
-  void put_in_place(int directory, const Temporary& temporary, const std::string& leaf, const std::string& cleaned) {
-    if (leaf == ".") fail_io("open", cleaned, EISDIR);
-    if (::renameat(directory, temporary.name(), directory, leaf.c_str()) != 0) fail_io("open", cleaned, errno);
+  void put_in_place(Temporary& temporary, const std::string& leaf, const std::string& cleaned) {
+    if (!temporary.put_in_place(leaf)) fail_io("open", cleaned, errno);
   }
 
   void make_link(const std::string& cleaned, std::string_view target_name) {
@@ -369,13 +313,13 @@ class Extraction {
     }
     if (!is_ours(source.get(), from.leaf)) fail(Kind::bad_name, refusal);
     const int directory = open_directory(to.parent);
-    const Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
+    Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
       return ::linkat(source.get(), from.leaf.c_str(), directory, temporary_name, 0) == 0;
     });
     if (!temporary.made()) fail_io("link", cleaned, errno);
     // Somebody else may have exchanged the file between the look and the link.
     if (!is_ours(directory, temporary.name())) fail(Kind::bad_name, refusal);
-    put_in_place(directory, temporary, to.leaf, cleaned);
+    put_in_place(temporary, to.leaf, cleaned);
   }
 
   std::string checked_target(std::string_view target_name) const {

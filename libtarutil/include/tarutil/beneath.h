@@ -7,7 +7,9 @@
 // Threads: any; nothing is kept between calls but the descriptor, which must stay open.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <sys/types.h>
@@ -33,6 +35,22 @@ class Fd {
   int fd_ = -1;
 };
 
+/// A call on a path failed. what() says it as the original does: "open a/b: no such file or directory".
+class PathError : public std::system_error {
+ public:
+  PathError(std::string attempt, std::string path, int error_number);
+
+  const char* what() const noexcept override { return sentence_.c_str(); }
+  /// "open", "mkdir"
+  const std::string& attempt() const noexcept { return attempt_; }
+  const std::string& path() const noexcept { return path_; }
+  /// The same error, with the path as it is to be shown: below `directory`, which "." stands for.
+  PathError below(const std::string& directory) const;
+
+ private:
+  std::string attempt_, path_, sentence_;
+};
+
 class Beneath {
  public:
   /// automatic: openat2, and the walk where the kernel does not know it. walk: for tests of the latter.
@@ -42,7 +60,7 @@ class Beneath {
   explicit Beneath(int directory_fd, Method method = Method::automatic);
 
   /// openat(2) beneath the directory, with O_CLOEXEC and O_NOFOLLOW added. `path` is relative and cleaned
-  /// (cleaned_path()); "." is the directory itself. Throws std::system_error; a symbolic link
+  /// (cleaned_path()); "." is the directory itself. Throws PathError; a symbolic link
   /// on the way gives ELOOP (openat2) or ENOTDIR (walk).
   Fd open(std::string_view path, int flags, mode_t mode = 0) const;
 

@@ -60,8 +60,9 @@ struct ExtractReport {
   std::uint64_t times_not_set = 0;  ///< files whose time the file system would not take
 };
 
-/// not_gzip .. limit are the sender's fault, io is ours (disk full, no permission, a file in the way).
-enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, limit, io };
+/// not_gzip .. limit are the sender's fault, io is ours (no permission, a file in the way), and so is no_space: the
+/// disk, or this user's share of it, is full.
+enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, limit, io, no_space };
 
 /// what() names the entry and says what was wrong with it, in the original's words where it has any:
 ///
