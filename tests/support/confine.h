@@ -29,7 +29,14 @@ class Confinement {
 
  private:
   static bool enter_namespace() {
-    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    const std::string user = std::to_string(::geteuid()), group = std::to_string(::getegid());
+    if (::unshare(CLONE_NEWNS) != 0) {
+      if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+      // Who has no name in the namespace could not make files in it.
+      std::ofstream("/proc/self/setgroups") << "deny";
+      std::ofstream("/proc/self/uid_map") << user << " " << user << " 1";
+      std::ofstream("/proc/self/gid_map") << group << " " << group << " 1";
+    }
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return true;
     // In a chroot the root directory is no mount that could be changed: a copy of its mounts is.
     return errno == EINVAL && !sees_shared_mounts() && enter_copy() &&

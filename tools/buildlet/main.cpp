@@ -64,19 +64,10 @@ struct Settings {
   io::TlsTrust trust;
 };
 
-// As the original names architectures.
-constexpr const char* kArchitecture =
-#if defined(__x86_64__)
-    "amd64";
-#elif defined(__aarch64__)
-    "arm64";
-#else
-    "unknown";
-#endif
-
-std::string version_text() {
-  return "buildlet version " + std::to_string(buildlet::kVersion) + " (linux-" + kArchitecture + ")\nbuilt as xbuild " +
-         base::version_text();
+std::string version_text(){return "buildlet version " + std::to_string(buildlet::kVersion) + " (" +
+                                  buildlet::platform() +
+                                  ")
+                                  built as xbuild " + base::version_text();
 }
 
 io::TlsTrust trust_of(const Flags& flags) {

@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -29,11 +31,12 @@ namespace {
 
 // The answer to one request, on a connection of its own.
 net::SimpleResponse ask(WorkerFixture& worker, const std::string& method, const std::string& target,
-                        const std::string& body = {}) {
+                        const std::string& body = {}, const io::Fields& fields = {}) {
   io::RequestHead head;
   head.method = method;
   head.target = target;
   head.fields.add("Host", "w");
+  for (const io::Field& field : fields) head.fields.add(field.name, field.value);
   if (!body.empty()) head.fields.add("Content-Type", "application/x-www-form-urlencoded");
   net::ClientConnection connection(worker.connect(), worker.clock);
   return value_of(worker.loop, connection.request(head, body));
@@ -336,6 +339,117 @@ TEST_CASE("hostile paths are refused and nothing outside is touched") {
     CHECK(!fs::exists(worker.temp / "a"));
     CHECK(!fs::exists(worker.temp / "d"));
   }
+}
+
+TEST_CASE("a file is written with exactly its mode, and stands under its name only when it is whole") {
+  WorkerFixture worker;
+  const mode_t umask_before = ::umask(077);
+  CHECK(ask(worker, "PUT", "/write?path=sub%2Fdeep%2Ffile&mode=493", "first").body == "OK");
+  ::umask(umask_before);
+  const fs::path file = worker.temp / "workdir/sub/deep/file";
+  CHECK(testing::read_file(file) == "first");
+  CHECK(fs::status(file).permissions() == fs::perms(0755));
+  CHECK(fs::status(file.parent_path()).permissions() == fs::perms(0755));
+  CHECK(ask(worker, "PUT", "/write?path=sub%2Fdeep%2Ffile&mode=256", "second").body == "OK");
+  CHECK(testing::read_file(file) == "second");
+  CHECK(fs::status(file).permissions() == fs::perms(0400));
+  {
+    // A client that announces more than it sends, and goes.
+    io::StreamPtr half = worker.connect();
+    const std::string_view request =
+        "PUT /write?path=sub%2Fdeep%2Ffile&mode=420 HTTP/1.1\r\nHost: w\r\nContent-Length: 100\r\n\r\nhalf";
+    worker.loop.run_until_done(half->write(request));
+    CHECK(worker.wait_until([&] { return std::distance(fs::directory_iterator(file.parent_path()), {}) == 2; }));
+  }
+  CHECK(worker.wait_until([&] { return std::distance(fs::directory_iterator(file.parent_path()), {}) == 1; }));
+  CHECK(testing::read_file(file) == "second");
+}
+
+TEST_CASE("writing, packing and listing do not lead out of the work directory") {
+  WorkerFixture worker;
+  testing::write_file(worker.temp / "precious", "x");
+  fs::create_directory_symlink("..", worker.temp / "workdir/up");
+  fs::create_symlink("../precious", worker.temp / "workdir/link");
+  CHECK(ask(worker, "PUT", "/write?path=up%2Fprecious&mode=420", "y").head.status == 500);
+  CHECK(ask(worker, "PUT", "/write?path=up%2Fnew&mode=420", "y").head.status == 500);
+  CHECK(ask(worker, "PUT", "/write?path=..%2Fprecious&mode=420", "y").head.status == 400);
+  CHECK(ask(worker, "PUT", "/write?path=.&mode=420", "y").head.status == 500);
+  // The link itself is replaced.
+  CHECK(ask(worker, "PUT", "/write?path=link&mode=420", "y").head.status == 200);
+  CHECK(testing::read_file(worker.temp / "precious") == "x");
+  CHECK(!fs::exists(worker.temp / "new"));
+  for (const char* target : {"/tgz?dir=up%2Fworkdir", "/ls?dir=up%2Fworkdir"}) {
+    CAPTURE(target);
+    CHECK(ask(worker, "GET", target).head.status == 500);
+  }
+  for (const char* target : {"/tgz?dir=..", "/tgz?dir=%2Fetc", "/tgz?dir=", "/tgz", "/ls?dir=..", "/ls?dir=%2Fetc"}) {
+    CAPTURE(target);
+    CHECK(ask(worker, "GET", target).head.status == 400);
+  }
+  const std::string listed = ask(worker, "GET", "/ls?recursive=1").body;
+  CHECK(listed.find("precious") == std::string::npos);
+}
+
+TEST_CASE("a long listing is streamed, and a big archive passes through in little memory") {
+  WorkerFixture worker;
+  for (int i = 0; i < 3000; ++i) testing::write_file(worker.temp / "workdir/many" / std::to_string(10000 + i), "");
+  const net::SimpleResponse listed = ask(worker, "GET", "/ls?dir=many");
+  CHECK(listed.head.fields.get("Transfer-Encoding") == "chunked");
+  CHECK(listed.head.fields.get("Content-Type") == "text/plain; charset=utf-8");
+  CHECK(std::count(listed.body.begin(), listed.body.end(), '\n') == 3000);
+  // Bytes that do not compress.
+  std::string noise(1 << 20, '\0');
+  std::uint32_t state = 1;
+  for (char& c : noise) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  for (int i = 0; i < 64; ++i) testing::write_file(worker.temp / "workdir/big" / std::to_string(i), noise);
+  [[maybe_unused]] const std::size_t before = peak_bytes();
+  io::RequestHead head;
+  head.target = "/tgz?dir=big";
+  head.fields.add("Host", "w");
+  net::ClientConnection connection(worker.connect(), worker.clock);
+  worker.loop.run_until_done(connection.send_head(head));
+  const io::ResponseHead answer = value_of(worker.loop, connection.read_head());
+  CHECK(answer.status == 200);
+  CHECK(answer.fields.get("Content-Type") == "application/x-gzip");
+  std::string buffer(64 * 1024, '\0');
+  std::size_t total = 0;
+  while (true) {
+    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+    const std::size_t n = value_of(worker.loop, connection.body().read_some(into));
+    if (n == 0) break;
+    total += n;
+  }
+  CHECK(total > 60'000'000);
+#ifndef __SANITIZE_ADDRESS__
+  CHECK(peak_bytes() - before < 16 * 1024 * 1024);
+#endif
+}
+
+TEST_CASE("a worker with a password asks for it, and a web page gets nothing at all") {
+  ServerOptions options = WorkerFixture::default_options();
+  options.password = "s3cret";
+  WorkerFixture worker(options);
+  const auto with = [&](const char* name, const char* value, const char* target) {
+    io::Fields fields;
+    fields.add(name, value);
+    return ask(worker, "GET", target, {}, fields).head.status;
+  };
+  for (const char* target :
+       {"/status", "/workdir", "/write", "/writetgz", "/tgz", "/ls", "/exec", "/removeall", "/halt"}) {
+    CAPTURE(target);
+    CHECK(ask(worker, "GET", target).head.status == 403);
+    CHECK(with("Authorization", "Basic OndyOm9uZw==", target) == 403);
+  }
+  CHECK(ask(worker, "GET", "/").body == "buildlet running on " + platform() + "\n");
+  CHECK(ask(worker, "GET", "/healthz").body == "ok\n");
+  CHECK(with("Authorization", "Basic OnMzY3JldA==", "/status") == 200);
+  CHECK(with("Authorization", "Basic OnMzY3JldA", "/status") == 403);
+  WorkerFixture open;
+  io::Fields page;
+  page.add("Origin", "http://evil.example");
+  CHECK(ask(open, "POST", "/exec", "cmd=/bin/true&mode=sys", page).head.status == 403);
+  CHECK(ask(open, "GET", "/status", {}, page).head.status == 403);
+  CHECK(ask(open, "GET", "/status").head.status == 200);
 }
 
 TEST_CASE("removing everything leaves a work directory that works") {

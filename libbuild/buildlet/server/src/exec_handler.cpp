@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "failure.h"
 #include "running.h"
 
 namespace build::buildlet {
@@ -58,8 +59,8 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
     command = co_await pool_.run(job);
   } catch (const ExecRefused& refused) {
     throw io::HttpError(refused.status, refused.what());
-  } catch (const std::exception& error) {
-    throw io::HttpError(500, error.what());
+  } catch (const std::exception&) {
+    throw_as_http(std::current_exception(), workdir_.path());
   }
   co_await response.start(200);
   std::string state = co_await run_command(command, response);

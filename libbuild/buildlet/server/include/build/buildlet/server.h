@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -31,10 +32,16 @@ namespace build::buildlet {
 /// The version of the interface, as in the original's history.
 inline constexpr int kVersion = 28;
 
+/// "linux-amd64": this system, as the original names it.
+std::string platform();
+
 struct ServerOptions {
   std::vector<std::string> environment;  ///< the agent's own; children get it without secrets, with WORKDIR added
   tarutil::ExtractLimits extract;        ///< of PUT /writetgz
   std::size_t max_form = 10 << 20;       ///< bytes of an urlencoded body
+  /// What HTTP Basic must bring, with any user, for everything but `/` and `/healthz`. Empty: nothing is asked; that is
+  /// for connections whose other end is known by other means.
+  std::string password;
   io::Duration halt_delay = std::chrono::seconds{1};
   std::function<void()> on_halt;  ///< called halt_delay after POST /halt was answered
 };
@@ -70,24 +77,38 @@ class Server {
   using Handler = io::Task<> (Server::*)(net::Request&, net::Response&);
   /// work: keeps a drain from ending, and is not begun once the worker is being stopped.
   enum class Kind { question, work };
+  enum class Access { anyone, password };
   struct Route {
     const char* path;
+    Access access;
     Kind kind;
     Handler handler;
   };
   io::Task<> serve(Route route, net::Request& request, net::Response& response);
+  void check_access(const net::Request& request) const;
   void continue_drain();
 
+  io::Task<> handle_root(net::Request& request, net::Response& response);
+  io::Task<> handle_healthz(net::Request& request, net::Response& response);
   io::Task<> handle_status(net::Request& request, net::Response& response);
   io::Task<> handle_workdir(net::Request& request, net::Response& response);
+  io::Task<> handle_write(net::Request& request, net::Response& response);
+  io::Task<> handle_tgz(net::Request& request, net::Response& response);
+  io::Task<> handle_ls(net::Request& request, net::Response& response);
   io::Task<> handle_writetgz(net::Request& request, net::Response& response);
   io::Task<> handle_exec(net::Request& request, net::Response& response);
   io::Task<> handle_removeall(net::Request& request, net::Response& response);
   io::Task<> handle_halt(net::Request& request, net::Response& response);
 
   io::Task<Form> read_form(net::Request& request);
+  io::Task<> run_job(const std::function<void()>& job, std::exception_ptr& failed);
   io::Task<> refuse_fetching(net::Request& request, std::string dir);
   io::Task<> unpack_body(net::Request& request, std::string dir);
+  /// Sends what `next` appends, called on the pool until it returns false, as the body of a 200; keeps little of it in
+  /// memory. A failure before the first bytes have gone out is an HttpError that begins with `trouble`, a later
+  /// one breaks the answer off.
+  using Pieces = std::function<bool(std::string& out)>;
+  io::Task<> send_pieces(net::Response& response, Pieces next, std::string type, std::string trouble);
   ExecRequest resolve(const Form& form);
   io::Task<std::string> run_command(const ExecRequest& request, net::Response& response);
   io::Task<> stream_output(base::Subprocess& process, net::Response& response);
