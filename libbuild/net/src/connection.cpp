@@ -172,6 +172,14 @@ io::Task<bool> Connection::answer_failure(Exchange& exchange, std::exception_ptr
   } catch (const HttpError& refusal) {
     status = refusal.status();
     text = why = refusal.what();
+  } catch (const ConnectionLost& lost) {
+    // That the client left while it was answered is nobody's failure; that it took nothing may be worth a look.
+    if (exchange.broken()) {
+      if (lost.why() == ConnectionLost::Why::timeout) server_.say(lost.what());
+      co_return false;
+    }
+    expected = false;
+    why = lost.what();
   } catch (const std::exception& failure) {
     expected = false;
     why = failure.what();
