@@ -174,10 +174,9 @@ io::Task<Answer> builds_json(const SiteSources& sources, io::Params query) {
   co_return json_answer(json);
 }
 
-io::Task<Answer> build_json(const SiteSources& sources, std::string id) {
-  const store::BuildDetails details = co_await find_build(sources, std::move(id));
+std::string build_document(const store::BuildDetails& details, const FarmView& farm) {
   Json json;
-  open_build(json, details.build, sources.farm);
+  open_build(json, details.build, farm);
   json.key("commit_details");
   write_commit(json, details.commit);
   json.key("attempts").open_array();
@@ -185,7 +184,12 @@ io::Task<Answer> build_json(const SiteSources& sources, std::string id) {
   json.close_array().key("steps").open_array();
   for (const model::Step& step : details.steps) write_step(json, step);
   json.close_array().close_object();
-  co_return json_answer(json);
+  return json.line();
+}
+
+io::Task<Answer> build_json(const SiteSources& sources, std::string id) {
+  const store::BuildDetails details = co_await find_build(sources, std::move(id));
+  co_return Answer{200, kJsonType, build_document(details, sources.farm) + "\n"};
 }
 
 io::Task<Answer> workers_json(const SiteSources& sources) {

@@ -92,6 +92,49 @@ std::string valid_utf8(std::string_view bytes) {
   return out;
 }
 
+std::string json_quoted(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size() + bytes.size() / 8 + 2);
+  out += '"';
+  const auto unit = [&out](unsigned code) {
+    char text[8];
+    std::snprintf(text, sizeof text, "\\u%04x", code);
+    out += text;
+  };
+  while (!bytes.empty()) {
+    const Character c = first_character(bytes);
+    if (!c.valid) {
+      out += kReplacement;
+    } else if (c.code == '"' || c.code == '\\') {
+      out += '\\';
+      out += bytes.front();
+    } else if (c.code == '\n') {
+      out += "\\n";
+    } else if (c.code < 0x20 || (c.code >= 0x7F && c.code < 0xA0) || c.code == '<' || c.code == '>' || c.code == '&' ||
+               (is_invisible(c.code) && c.code < 0x10000)) {
+      unit(c.code);
+    } else if (is_invisible(c.code)) {
+      unit(0xD800 + ((c.code - 0x10000) >> 10));
+      unit(0xDC00 + ((c.code - 0x10000) & 0x3FF));
+    } else {
+      out += bytes.substr(0, c.length);
+    }
+    bytes.remove_prefix(c.length);
+  }
+  out += '"';
+  return out;
+}
+
+std::size_t begun_character(std::string_view bytes) {
+  for (std::size_t back = 1; back <= 3 && back <= bytes.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
+    if ((byte & 0xC0u) == 0x80u) continue;
+    const std::size_t length = byte >= 0xF0 && byte <= 0xF4 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1;
+    return byte <= 0xF4 && length > back ? back : 0;
+  }
+  return 0;
+}
+
 std::string clipped(std::string_view bytes, std::size_t limit) {
   std::size_t end = 0;
   for (std::size_t count = 0; end < bytes.size(); ++count) {

@@ -1,4 +1,4 @@
-// JSON output: RapidJSON's writer with our types, always valid UTF-8.
+// JSON output: RapidJSON's writer with our types, always valid UTF-8 and harmless to look at (json_quoted).
 #pragma once
 
 #include <build/model/ids.h>
@@ -28,8 +28,8 @@ class Json {
   }
 
   Json& value(std::string_view bytes) {
-    const std::string text = valid_utf8(bytes);
-    return writer_.String(text.data(), static_cast<rapidjson::SizeType>(text.size())), *this;
+    const std::string text = json_quoted(bytes);
+    return writer_.RawValue(text.data(), text.size(), rapidjson::kStringType), *this;
   }
   Json& value(const char* text) { return value(std::string_view(text)); }
   Json& value(const std::string& text) { return value(std::string_view(text)); }
@@ -56,7 +56,9 @@ class Json {
     return key(name).value(v);
   }
 
-  std::string str() const { return std::string(buffer_.GetString(), buffer_.GetSize()) + "\n"; }
+  /// One line, with its end.
+  std::string str() const { return line() + "\n"; }
+  std::string line() const { return std::string(buffer_.GetString(), buffer_.GetSize()); }
 
  private:
   rapidjson::StringBuffer buffer_;

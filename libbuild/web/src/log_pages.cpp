@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "events.h"
 #include "pages.h"
 #include "text.h"
 
@@ -124,11 +125,17 @@ io::Task<LogTail> read_tail(livelog::LogStore& logs, model::RunId run, std::uint
   co_return tail;
 }
 
-io::Task<> send_run_log(const SiteSources& sources, net::Request& request, net::Response& response) {
+io::Task<> send_run_log(const SiteSources& sources, Streams& streams, net::Request& request, net::Response& response) {
   const model::RunId run{request.path_param("run")};
-  const std::int64_t asked = number_from(request.query(), "offset", 0, 0, std::numeric_limits<std::int64_t>::max());
+  io::Params query = request.query();
+  // Who was cut off and says so with the header of event streams wants the rest as it comes.
+  if (const std::string* last = request.fields().find("Last-Event-ID"); last != nullptr && !query.has("offset")) {
+    query.add("offset", *last);
+    query.add("follow", "1");
+  }
+  const std::int64_t asked = number_from(query, "offset", 0, 0, std::numeric_limits<std::int64_t>::max());
   const auto offset = static_cast<std::uint64_t>(asked);
-  const bool follows = number_from(request.query(), "follow", 0, 0, 1) == 1 && request.method() != "HEAD";
+  const bool follows = number_from(query, "follow", 0, 0, 1) == 1 && request.method() != "HEAD";
   const std::optional<livelog::LogStore::Info> info = co_await sources.logs.info(run);
   if (!info) throw net::HttpError(404, "There is no log of this run.");
   if (offset > info->size)
@@ -137,6 +144,7 @@ io::Task<> send_run_log(const SiteSources& sources, net::Request& request, net::
   response.fields().set("Content-Type", kTextType);
   response.fields().set("X-Log-Offset", std::to_string(offset));
   if (follows) {
+    const Streams::Pass pass = streams.enter();
     co_await response.start(200);
     co_await follow(sources.logs, run, offset, response);
     co_return;

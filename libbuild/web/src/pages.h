@@ -10,6 +10,8 @@
 
 namespace build::web {
 
+class Streams;
+
 struct Answer {
   int status = 200;
   std::string content_type;
@@ -28,11 +30,13 @@ io::Task<Answer> status_json(const SiteSources& sources);
 io::Task<Answer> commits_json(const SiteSources& sources, io::Params query);
 io::Task<Answer> builds_json(const SiteSources& sources, io::Params query);
 io::Task<Answer> build_json(const SiteSources& sources, std::string id);
+/// What build_json answers, as one line without its end.
+std::string build_document(const store::BuildDetails& details, const FarmView& farm);
 io::Task<Answer> workers_json(const SiteSources& sources);
 Answer error_json(int status, const std::string& sentence);
 
 /// Writes the answers themselves: logs may be of any length.
-io::Task<> send_run_log(const SiteSources& sources, net::Request& request, net::Response& response);
+io::Task<> send_run_log(const SiteSources& sources, Streams& streams, net::Request& request, net::Response& response);
 io::Task<> send_build_log(const SiteSources& sources, net::Request& request, net::Response& response);
 
 /// The end of a log.

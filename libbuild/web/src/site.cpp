@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "assets.h"
+#include "events.h"
 #include "layout.h"
 #include "pages.h"
 #include "text.h"
@@ -28,6 +29,10 @@ void set_common_fields(net::Response& response) {
   response.fields().set("Cache-Control", "no-store");
 }
 
+bool accepts_events(const net::Request& request) {
+  return request.fields().get("Accept").rfind("text/event-stream", 0) == 0;
+}
+
 bool is_api(const net::Request& request) { return request.path().rfind("/api/", 0) == 0; }
 
 Answer error_answer(const SiteSources& sources, const net::Request& request, int status, const std::string& sentence) {
@@ -43,9 +48,10 @@ io::Task<> send(net::Response& response, Answer answer) {
 
 struct Site::Impl {
   SiteSources sources;
+  Streams streams;
 
   using Maker = std::function<io::Task<Answer>(net::Request&)>;
-  using Sender = io::Task<> (*)(const SiteSources&, net::Request&, net::Response&);
+  using Sender = std::function<io::Task<>(net::Request&, net::Response&)>;
 
   /// Answers with what `maker` gives.
   io::Task<> answer(const Maker& maker, net::Request& request, net::Response& response) const {
@@ -60,11 +66,11 @@ struct Site::Impl {
   }
 
   /// Lets `sender` answer; what it refuses before it began becomes an error answer.
-  io::Task<> stream(Sender sender, net::Request& request, net::Response& response) const {
+  io::Task<> stream(const Sender& sender, net::Request& request, net::Response& response) const {
     set_common_fields(response);
     std::optional<Answer> refusal;
     try {
-      co_await sender(sources, request, response);
+      co_await sender(request, response);
     } catch (const net::HttpError& error) {
       if (response.started()) throw;
       refusal = error_answer(sources, request, error.status(), error.what());
@@ -101,7 +107,7 @@ struct Site::Impl {
     });
   }
   void add_stream(net::Router& router, std::string_view pattern, Sender sender) {
-    router.add("GET", pattern, [this, sender](net::Request& request, net::Response& response) {
+    router.add("GET", pattern, [this, sender = std::move(sender)](net::Request& request, net::Response& response) {
       return stream(sender, request, response);
     });
   }
@@ -118,8 +124,19 @@ void Site::Impl::add_routes(net::Router& router) {
   add_page(router, "/api/v1/builds/{id}",
            [this](net::Request& request) { return build_json(sources, request.path_param("id")); });
   add_page(router, "/api/v1/workers", [this](net::Request&) { return workers_json(sources); });
-  add_stream(router, "/api/v1/builds/{id}/log", send_build_log);
-  add_stream(router, "/api/v1/runs/{run}/log", send_run_log);
+  add_stream(router, "/api/v1/builds/{id}/log", [this](net::Request& request, net::Response& response) {
+    return send_build_log(sources, request, response);
+  });
+  add_stream(router, "/api/v1/builds/{id}/events", [this](net::Request& request, net::Response& response) {
+    return send_build_events(sources, streams, request, response);
+  });
+  add_stream(router, "/api/v1/runs/{run}/log", [this](net::Request& request, net::Response& response) {
+    return accepts_events(request) ? send_run_events(sources, streams, request, response)
+                                   : send_run_log(sources, streams, request, response);
+  });
+  add_stream(router, "/api/v1/runs/{run}/events", [this](net::Request& request, net::Response& response) {
+    return send_run_events(sources, streams, request, response);
+  });
 
   router.add("GET", "/healthz", [](net::Request&, net::Response& response) {
     response.fields().set("X-Content-Type-Options", "nosniff");
@@ -137,7 +154,7 @@ void Site::Impl::add_routes(net::Router& router) {
   });
 }
 
-Site::Site(SiteSources sources) : impl_(new Impl{sources}) {}
+Site::Site(SiteSources sources, SiteLimits limits) : impl_(new Impl{sources, Streams(limits.streams)}) {}
 Site::~Site() = default;
 void Site::add_routes(net::Router& router) { impl_->add_routes(router); }
 

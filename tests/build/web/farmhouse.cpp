@@ -39,7 +39,9 @@ Farmhouse::Farmhouse()
       epoch(store->begin_epoch()),
       logs(directory / "logs", loop.executor(), pool),
       farm(rules(), store->load_open()),
-      site({.store = *store, .logs = logs, .pool = pool, .clock = clock, .farm = *this}) {
+      changed(loop.executor()),
+      site({.store = *store, .logs = logs, .pool = pool, .clock = clock, .farm = *this, .changed = changed},
+           {.streams = kStreams}) {
   store->apply(farm.start(clock.wall_now()).changes, epoch);
   site.add_routes(router);
   const auto say = [](const std::string& sentence) { FAIL(sentence); };
@@ -48,7 +50,10 @@ Farmhouse::Farmhouse()
 
 Farmhouse::~Farmhouse() { loop.run_until_done(server->stop()); }
 
-void Farmhouse::feed(const farm::Event& event) { store->apply(farm.apply(event, clock.wall_now()).changes, epoch); }
+void Farmhouse::feed(const farm::Event& event) {
+  store->apply(farm.apply(event, clock.wall_now()).changes, epoch);
+  changed.notify_all();
+}
 
 void Farmhouse::commits(const std::vector<std::string>& subjects, const std::string& author) {
   farm::CommitsSeen seen{model::RepositoryName{"zlib"}, model::BranchName{"main"}, {}};

@@ -16,8 +16,10 @@
 
 namespace build::web {
 
-class Farmhouse final : public FarmView {
+class Farmhouse : public FarmView {
  public:
+  static constexpr std::size_t kStreams = 5;  ///< may be followed at the same time
+
   /// Repository "zlib", branch "main", builders "debug" (host type linux) and "arm" (arm64).
   Farmhouse();
   ~Farmhouse() override;
@@ -57,6 +59,7 @@ class Farmhouse final : public FarmView {
   livelog::LogStore logs;
   farm::Farm farm;
   std::vector<Notice> notices_;
+  io::Event changed;
   Site site;
   net::Router router;
   std::unique_ptr<net::Server> server;

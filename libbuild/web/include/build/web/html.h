@@ -54,8 +54,16 @@ class Html {
 /// cannot be seen their names ("[U+202E]").
 std::string readable(std::string_view bytes);
 
-/// `bytes` with everything that is not UTF-8 replaced by U+FFFD, and nothing else changed. For JSON.
+/// `bytes` with everything that is not UTF-8 replaced by U+FFFD, and nothing else changed.
 std::string valid_utf8(std::string_view bytes);
+
+/// `bytes` as a JSON string with its quotes: valid UTF-8 (what is not becomes U+FFFD) in which control characters,
+/// those that turn the direction of writing or cannot be seen, and '<', '>' and '&' are written as numbers. So a
+/// terminal or a page that the JSON gets into is in no danger.
+std::string json_quoted(std::string_view bytes);
+
+/// How many bytes at the end of `bytes` are the beginning of a character whose other bytes are missing: 0 to 3.
+std::size_t begun_character(std::string_view bytes);
 
 /// The first `limit` characters, with an ellipsis if there are more.
 std::string clipped(std::string_view bytes, std::size_t limit);

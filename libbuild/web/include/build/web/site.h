@@ -11,9 +11,11 @@
 //   /api/v1/builds?limit=N           the newest builds
 //   /api/v1/builds/ID                one build with attempts, steps and what it waits for
 //   /api/v1/builds/ID/log            all its output, as plain text
+//   /api/v1/builds/ID/events         its state and output as they come, as server-sent events
 //   /api/v1/workers                  connected workers and what they do
 //   /api/v1/runs/RUN/log?offset=N&follow=1
 //                                    bytes of one run's log from an offset on; follow=1 goes on until its end
+//   /api/v1/runs/RUN/events          the same as server-sent events
 //
 // Times in JSON are RFC 3339 in UTC; absent ones are null. Errors are {"error": "sentence"} below /api/, pages
 // elsewhere.
@@ -29,6 +31,7 @@
 #include <build/web/farm_view.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
+#include <io/event.h>
 
 #include <memory>
 
@@ -39,14 +42,21 @@ struct SiteSources {
   const store::Store& store;  ///< asked on the pool
   livelog::LogStore& logs;
   io::BlockingPool& pool;
-  const io::Clock& clock;
+  io::Clock& clock;
   const FarmView& farm;
+  io::Event& changed;  ///< notified when something about the farm changed
+};
+
+struct SiteLimits {
+  /// Logs and builds followed at the same time. Well below the server's limit of connections, so that pages are
+  /// answered however many look on.
+  std::size_t streams = 400;
 };
 
 /// Lives on the executor of the server that its routes are given to, and must outlive that server.
 class Site {
  public:
-  explicit Site(SiteSources sources);
+  explicit Site(SiteSources sources, SiteLimits limits = {});
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
