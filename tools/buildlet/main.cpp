@@ -64,10 +64,9 @@ struct Settings {
   io::TlsTrust trust;
 };
 
-std::string version_text(){return "buildlet version " + std::to_string(buildlet::kVersion) + " (" +
-                                  buildlet::platform() +
-                                  ")
-                                  built as xbuild " + base::version_text();
+std::string version_text() {
+  return "buildlet version " + std::to_string(buildlet::kVersion) + " (" + buildlet::platform() +
+         ")\nbuilt as xbuild " + base::version_text();
 }
 
 io::TlsTrust trust_of(const Flags& flags) {
