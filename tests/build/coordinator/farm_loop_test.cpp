@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "support/forwarding_store.h"
 #include "support/support.h"
 
 namespace {
@@ -13,41 +14,20 @@ namespace {
 using namespace build;
 
 /// A real store whose disk can be made to fail, and that counts.
-class FaultyStore final : public store::Store {
+class FaultyStore final : public testing::ForwardingStore {
  public:
-  explicit FaultyStore(const std::filesystem::path& directory) : real_(store::open_sqlite(directory)) {}
+  explicit FaultyStore(const std::filesystem::path& directory) : ForwardingStore(store::open_sqlite(directory)) {}
 
-  model::Epoch begin_epoch() override { return real_->begin_epoch(); }
   void apply(const model::Changes& changes, model::Epoch epoch) override {
     ++attempts;
     if (failures > 0) {
       --failures;
       throw std::runtime_error("farm.db: no space left on device");
     }
-    real_->apply(changes, epoch);
-  }
-  model::OpenRows load_open() override { return real_->load_open(); }
-  std::vector<store::CommitBuilds> branch_page(const model::RepositoryName& repository, const model::BranchName& branch,
-                                               const store::CommitRange& range) const override {
-    return real_->branch_page(repository, branch, range);
-  }
-  std::optional<store::BuildDetails> build(model::BuildId id) const override { return real_->build(id); }
-  std::vector<model::Build> recent_builds(std::size_t limit) const override { return real_->recent_builds(limit); }
-  std::vector<model::Session> ended_sessions(model::Time since, std::size_t limit) const override {
-    return real_->ended_sessions(since, limit);
-  }
-  std::vector<std::pair<model::RepositoryName, model::BranchName>> branches() const override {
-    return real_->branches();
-  }
-  std::optional<model::BranchCommit> head(const model::RepositoryName& repository,
-                                          const model::BranchName& branch) const override {
-    return real_->head(repository, branch);
+    ForwardingStore::apply(changes, epoch);
   }
 
   int failures = 0, attempts = 0;
-
- private:
-  std::unique_ptr<store::Store> real_;
 };
 
 const model::RepositoryName kRepository("demo");
