@@ -86,6 +86,7 @@ struct CommandLine::Impl {
 
   std::string nearest(const std::string& unknown) const {
     std::vector<std::string> names;
+    names.reserve(flags.size());
     for (const FlagHelp& flag : flags) names.push_back(flag.name);
     const std::string* name = nearest_name(unknown, names);
     return name == nullptr ? std::string() : *name;

@@ -1,6 +1,7 @@
 #include <build/base/cli.h>
 
 #include <array>
+#include <cmath>
 
 namespace build::base {
 
@@ -60,7 +61,7 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     total += part;
   }
   if (!(total < 9.2e18)) return std::nullopt;
-  const std::chrono::nanoseconds length{static_cast<std::int64_t>(total + 0.5)};
+  const std::chrono::nanoseconds length{std::llround(total)};
   return negative ? -length : length;
 }
 
