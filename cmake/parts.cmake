@@ -50,7 +50,8 @@ endfunction()
 
 # xbuild_test(NAME test_io SOURCES a_test.cpp ... USES xbuild::io ... [LABELS threads] [ENVIRONMENT A=b])
 #
-# One doctest program, run by ctest under its name.
+# One doctest program, run by ctest under its name. A label is also a target (tests_threads) that builds the tests that have
+# it; "threads" are those worth running under TSan.
 function(xbuild_test)
   cmake_parse_arguments(TEST "" "NAME;TIMEOUT" "SOURCES;USES;LABELS;ENVIRONMENT" ${ARGN})
   add_executable(${TEST_NAME} ${TEST_SOURCES})
@@ -63,6 +64,12 @@ function(xbuild_test)
   endif()
   set_tests_properties(${TEST_NAME} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "unit;${TEST_LABELS}"
     ENVIRONMENT "${TEST_ENVIRONMENT}" SKIP_RETURN_CODE 77)
+  foreach(label unit ${TEST_LABELS})
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${TEST_NAME})
+  endforeach()
 endfunction()
 
 # xbuild_fuzz(NAME fuzz_http1 SOURCES http1_fuzz.cpp USES xbuild::io): a libFuzzer program in fuzz/ (XBUILD_FUZZ).

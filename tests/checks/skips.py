@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How many tests ran, which were skipped, and was that expected: skips.py JUNIT_XML EXPECTED_SKIPS
+"""How many tests ran, which were skipped, and was that expected: skips.py JUNIT_XML EXPECTED_SKIPS PRESET
 
-Prints one line. With CI set in the environment it exits 1 if a test was skipped that EXPECTED_SKIPS does not list
+Prints one line, "PRESET: 7 tests ran, 0 skipped". With CI set in the environment it exits 1 if a test was skipped that EXPECTED_SKIPS does not list
 (a skipped test proves nothing, and nobody reads the log of a green run).
 
 EXPECTED_SKIPS has a line for each: a name or pattern, "always" or "without VARIABLE", and the reason.
@@ -43,7 +43,7 @@ def count(junit, expected, environment):
 
 def main():
     ran, skipped, surprising = count(sys.argv[1], sys.argv[2], os.environ)
-    print(f"{ran} tests ran, {len(skipped)} skipped" + (": " + " ".join(skipped) if skipped else ""))
+    print(f"{sys.argv[3]}: {ran} tests ran, {len(skipped)} skipped" + (": " + " ".join(skipped) if skipped else ""))
     if surprising and os.environ.get("CI"):
         print(f"not listed in {sys.argv[2]}: {' '.join(surprising)}")
         return 1
