@@ -15,9 +15,11 @@ constexpr std::size_t kBufferSize = 64 * 1024;
 constexpr std::size_t kMaxErrorText = 64 * 1024;
 
 /// What git may know of this process's surroundings: where programs, keys and .netrc are, and the way to the network.
-constexpr std::array kPassedOn{"PATH",        "HOME",       "USER",        "LOGNAME",      "SSH_AUTH_SOCK",
-                               "TMPDIR",      "http_proxy", "https_proxy", "all_proxy",    "no_proxy",
-                               "HTTPS_PROXY", "ALL_PROXY",  "NO_PROXY",    "SSL_CERT_DIR", "SSL_CERT_FILE"};
+constexpr std::array kPassedOn{"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "TMPDIR", "http_proxy",
+                               "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+                               "SSL_CERT_DIR", "SSL_CERT_FILE",
+                               // What git itself reads; the two before are for what it runs.
+                               "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"};
 
 base::Environment git_environment(const base::Environment& surroundings, const std::filesystem::path& configuration) {
   base::Environment environment;

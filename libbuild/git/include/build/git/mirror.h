@@ -40,7 +40,7 @@ struct GitError : std::runtime_error {
 using Heads = std::vector<std::pair<model::BranchName, model::CommitHash>>;
 
 /// This process's environment, of which git gets a few variables: PATH, HOME (ssh keys, .netrc), the ssh agent,
-/// proxies.
+/// proxies, certificates to trust (GIT_SSL_CAINFO, GIT_SSL_CAPATH).
 base::Environment process_environment();
 
 /// Lives on one executor; small file operations block it for a moment. One fetch() at a time; the questions may be
