@@ -24,6 +24,8 @@ class Confinement {
  public:
   Confinement() { works_ = enter_namespace() && make_read_only(); }
 
+  /// Whether this program has a mount namespace of its own.
+  bool works() const { return works_; }
   /// Whether deleting something by mistake is harmless: confined, or at least not the owner of the system's files.
   bool safe() const { return works_ || ::geteuid() != 0; }
 

@@ -146,9 +146,8 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::send_tree(livelog::Writer& log) 
     co_await session_->worker().write_tgz(kSourceDirectory, source);
   } catch (const buildlet::WorkerError& error) {
     // A worker that understood and said no would say it again: it is about the tree, not about the worker.
-    const bool trees_fault = error.status >= 400 && error.status < 500;
     const std::string why = std::string("the source could not be unpacked: ") + error.what();
-    refused = trees_fault ? failed(why) : broken(why);
+    refused = error.workers_fault() ? broken(why) : failed(why);
   }
   archive->stop_reading();
   const base::ExitStatus status = co_await archive->wait();

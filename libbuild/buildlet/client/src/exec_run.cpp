@@ -92,7 +92,13 @@ io::Task<std::size_t> ExecRun::read_output(io::asio::mutable_buffer into) {
   try {
     const std::size_t n = co_await connection_->body().read_some(into);
     if (n > 0) co_return n;
-    end(result_of_process_state(connection_->body().trailers().get("Process-State")));
+    const io::Fields& trailers = connection_->body().trailers();
+    RunResult result = result_of_process_state(trailers.get("Process-State"));
+    const std::string fault = trailers.get("X-Xbuild-Worker-Fault");
+    if (!fault.empty() && result.outcome != RunOutcome::succeeded) {
+      result = {RunOutcome::lost, result.text + ", and " + fault.substr(0, kMaxErrorText)};
+    }
+    end(std::move(result));
   } catch (const std::exception& error) {
     lose("the connection to worker " + hostname_ + " broke while the command ran: " + error.what());
   }

@@ -64,9 +64,26 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
   }
   co_await response.start(200);
   std::string state = co_await run_command(command, response);
+  std::string fault;
+  if (state != "ok") fault = co_await own_fault();
   io::Fields trailers;
   trailers.add("Process-State", std::move(state));
+  if (!fault.empty()) trailers.add("X-Xbuild-Worker-Fault", std::move(fault));
   co_await response.finish(std::move(trailers));
+}
+
+// What about this worker can have made a command fail; empty: nothing is known.
+io::Task<std::string> Server::own_fault() {
+  std::string fault;
+  try {
+    auto job = [this] { return workdir_.out_of_space(); };
+    fault = (co_await pool_.run(job)).value_or("");
+  } catch (const std::exception& error) {
+    // The command may have put something else in the work directory's place: its own doing.
+    log_.warning("the room in the work directory is not known", {{"why", error.what()}});
+  }
+  if (!fault.empty()) log_.warning(fault);
+  co_return fault;
 }
 
 io::Task<std::string> Server::run_command(const ExecRequest& request, net::Response& response) {

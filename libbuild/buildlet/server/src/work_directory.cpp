@@ -5,8 +5,10 @@
 #include <build/buildlet/work_directory.h>
 #include <tarutil/path_rule.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -16,6 +18,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "failure.h"
@@ -157,6 +160,22 @@ bool WorkDirectory::has_directory(const std::string& relative) {
   } catch (const std::system_error&) {
     return false;
   }
+}
+
+std::optional<std::string> WorkDirectory::out_of_space() {
+  constexpr std::uint64_t kLittle = 16 << 20;
+  const tarutil::Fd directory = open();
+  struct statvfs disk {};
+  if (::fstatvfs(directory.get(), &disk) != 0) fail("asking for the room in " + path_, errno);
+  const bool root = ::geteuid() == 0;  // may use what is kept back
+  const std::uint64_t total = std::uint64_t{disk.f_blocks} * disk.f_frsize;
+  const std::uint64_t left = std::uint64_t{root ? disk.f_bfree : disk.f_bavail} * disk.f_frsize;
+  if (disk.f_files > 0 && (root ? disk.f_ffree : disk.f_favail) == 0) {
+    return "the worker's disk has no room for another file in " + path_;
+  }
+  if (total == 0 || left >= std::min(kLittle, total / 100)) return std::nullopt;
+  return "the worker's disk is full: " + std::to_string(left) + " of " + std::to_string(total) +
+         " bytes are left for " + path_;
 }
 
 void WorkDirectory::make_caches() {

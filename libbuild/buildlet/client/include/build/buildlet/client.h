@@ -43,6 +43,9 @@ using BodySource = std::function<io::Task<std::size_t>(io::asio::mutable_buffer 
 class WorkerError : public std::runtime_error {
  public:
   WorkerError(int http_status, const std::string& text) : std::runtime_error(text), status(http_status) {}
+  /// Whether the worker, or the way to it, is to blame and not what was asked of it: the same may well succeed
+  /// elsewhere. So it is with every 5xx; 507 says that the worker's disk is full.
+  bool workers_fault() const noexcept { return status == 0 || status >= 500; }
   int status;
 };
 
@@ -72,7 +75,9 @@ enum class RunOutcome {
   succeeded,      ///< the command ended with status 0
   failed,         ///< it ended otherwise; text is "exit status 3", "signal: killed", ...
   could_not_run,  ///< the worker is well but did not start it; text says why ("chdir /x: no such file or directory")
-  lost,           ///< it is not known how, or whether, the command ended; text says what broke
+  /// It is not known how, or whether, the command ended; text says what broke. Also: it failed, and the worker says
+  /// that the worker itself may be to blame, its disk being full.
+  lost,
 };
 
 struct RunResult {

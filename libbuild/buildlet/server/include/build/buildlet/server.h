@@ -110,6 +110,7 @@ class Server {
   using Pieces = std::function<bool(std::string& out)>;
   io::Task<> send_pieces(net::Response& response, Pieces next, std::string type, std::string trouble);
   ExecRequest resolve(const Form& form);
+  io::Task<std::string> own_fault();
   io::Task<std::string> run_command(const ExecRequest& request, net::Response& response);
   io::Task<> stream_output(base::Subprocess& process, net::Response& response);
   void check_open() const;

@@ -48,6 +48,9 @@ class WorkDirectory {
   tarutil::Fd open_below(const std::string& relative);
   /// Whether `relative` is a directory below it.
   bool has_directory(const std::string& relative);
+  /// Whether the disk is so full that a command can have failed for it: a sentence with the figures, or nullopt. Less
+  /// than a hundredth of it and 16 MiB is left, or no more files can be made.
+  std::optional<std::string> out_of_space();
   /// Makes the directory and its tmp, gocache and goplscache where they are missing.
   void make_caches();
   /// Deletes a file or a tree; "." (also written as "a/..") empties the work directory. A missing one is no error.
