@@ -23,6 +23,10 @@ class ForwardingStore : public build::store::Store {
     return real_->branch_page(repository, branch, range);
   }
   std::optional<build::store::BuildDetails> build(build::model::BuildId id) const override { return real_->build(id); }
+  std::vector<build::model::Build> builds_by(const build::model::BuilderName& builder,
+                                             const build::model::CommitHash& commit) const override {
+    return real_->builds_by(builder, commit);
+  }
   std::vector<build::model::Build> recent_builds(std::size_t limit) const override {
     return real_->recent_builds(limit);
   }

@@ -39,28 +39,42 @@ void Farm::begin_attempt(Item& item, Worker& worker, Round& round) {
 // Leaves the build's own row to the caller, who knows what becomes of it.
 void Farm::close_attempt(Item& item, model::AttemptOutcome outcome, const std::string& why, Round& round) {
   model::Changes& changes = round.decision.changes;
+  const bool cancelled = outcome == model::AttemptOutcome::cancelled;
   for (auto& [index, step] : item.steps) {
     if (step.outcome != model::AttemptOutcome::running) continue;
-    step.outcome = model::AttemptOutcome::lost;
+    step.outcome = cancelled ? outcome : model::AttemptOutcome::lost;
     step.ended = round.now;
-    step.status = "lost";
+    step.status = name_of(step.outcome);
     changes.push_back(step);
   }
   item.attempt->outcome = outcome;
   item.attempt->ended = round.now;
   item.attempt->why = why;
   changes.push_back(*item.attempt);
-  if (item.lease.number == item.attempt->lease) {
-    item.lease.released = round.now;
-    changes.push_back(item.lease);
-  }
   const auto worker = workers_.find(item.attempt->session);
-  if (worker != workers_.end() && worker->second.build == item.build.id) {
+  const bool held = worker != workers_.end() && worker->second.build == item.build.id;
+  if (held) {
     worker->second.build.reset();
     worker->second.turn = ++last_turn_;
   }
+  if (held && cancelled) {
+    worker->second.stopping = item.lease;
+  } else if (item.lease.number == item.attempt->lease) {
+    item.lease.released = round.now;
+    changes.push_back(item.lease);
+  }
   item.attempt.reset();
   item.steps.clear();
+}
+
+// What was cancelled there has stopped.
+void Farm::release(Worker& worker, Round& round) {
+  worker.stopping->released = round.now;
+  round.decision.changes.push_back(*worker.stopping);
+  const auto retried = items_.find(worker.stopping->build);
+  if (retried != items_.end()) retried->second.stopping_on.reset();
+  worker.stopping.reset();
+  worker.turn = ++last_turn_;
 }
 
 void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {
@@ -69,8 +83,12 @@ void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {
       "attempt " + std::to_string(item.attempt->number) + " on " + item.attempt->hostname + " was lost: " + why;
   close_attempt(item, model::AttemptOutcome::lost, why, round);
   std::string losses = item.build.why.empty() ? std::move(loss) : item.build.why + "; " + loss;
-  if (item.build.attempts >= rules_.max_attempts) {
+  if (item.build.attempts - item.build.attempts_before >= rules_.max_attempts) {
     finish(item.build.id, model::Result::lost, "no attempt could be brought to an end: " + losses, round);
+    return;
+  }
+  if (const std::string gone = unconfigured(item.build); !gone.empty()) {
+    finish(item.build.id, model::Result::lost, gone + "; before that, " + losses, round);
     return;
   }
   item.lost_on.insert(worker);
@@ -78,6 +96,19 @@ void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {
   item.build.state = model::BuildState::waiting;
   item.build.why = std::move(losses);
   round.decision.changes.push_back(item.build);
+}
+
+// Builds that run are left alone: lose_attempt() looks again.
+void Farm::drop_unconfigured(Round& round) {
+  std::vector<std::pair<model::BuildId, std::string>> gone;
+  for (const auto& [id, item] : items_) {
+    if (item.attempt) continue;
+    std::string why = unconfigured(item.build);
+    if (why.empty()) continue;
+    if (!item.build.why.empty()) why += "; before that, " + item.build.why;
+    gone.emplace_back(id, std::move(why));
+  }
+  for (auto& [id, why] : gone) finish(id, model::Result::lost, std::move(why), round);
 }
 
 void Farm::finish(model::BuildId id, model::Result result, std::string why, Round& round) {

@@ -20,22 +20,24 @@ void Farm::on(const CommitsSeen& event, Round& round) {
   const auto known = std::find_if(event.commits.rbegin(), event.commits.rend(),
                                   [&branch](const model::Commit& commit) { return commit.hash == branch.head; });
   auto commit = known == event.commits.rend() ? event.commits.begin() : known.base();
+  if (commit == event.commits.end() && commit != event.commits.begin() && event.commits.back().hash == branch.head)
+    accept(*rule, {event.repository, event.branch, branch.position, branch.head}, index, round);
   std::set<model::CommitHash> in_this_event;
   for (; commit != event.commits.end(); ++commit) {
     if (!in_this_event.insert(commit->hash).second) continue;
     branch.head = commit->hash;
     const model::BranchCommit place{event.repository, event.branch, ++branch.position, commit->hash};
-    accept(*commit, *rule, place, index, round);
+    model::Commit row = *commit;
+    row.repository = event.repository;
+    round.decision.changes.push_back(std::move(row));
+    round.decision.changes.push_back(place);
+    accept(*rule, place, index, round);
   }
   start_what_can_start(round);
 }
 
-void Farm::accept(model::Commit commit, const RepositoryRule& rule, const model::BranchCommit& place,
-                  std::size_t branch, Round& round) {
-  model::Changes& changes = round.decision.changes;
-  commit.repository = place.repository;
-  changes.push_back(std::move(commit));
-  changes.push_back(place);
+// A build for each builder that has none of this commit yet.
+void Farm::accept(const RepositoryRule& rule, const model::BranchCommit& place, std::size_t branch, Round& round) {
   for (const model::BuilderName& name : rule.builders) {
     const BuilderRule* builder = rule_of(name);
     if (builder == nullptr || !mark_built({place.repository, place.hash, name})) continue;
@@ -51,7 +53,7 @@ void Farm::accept(model::Commit commit, const RepositoryRule& rule, const model:
     item.build.host_type = builder->host_type;
     item.build.position = place.position;
     item.build.accepted = round.now;
-    changes.push_back(item.build);
+    round.decision.changes.push_back(item.build);
     items_.emplace(last_build_, std::move(item));
   }
 }
@@ -99,9 +101,16 @@ void Farm::on(const StepChanged& event, Round& round) {
 }
 
 void Farm::on(const AttemptEnded& event, Round& round) {
-  if (event.outcome == model::AttemptOutcome::running)
+  if (event.outcome == model::AttemptOutcome::running || event.outcome == model::AttemptOutcome::cancelled)
     throw std::invalid_argument("an attempt of build " + std::to_string(event.build.value) +
-                                " was reported as ended with the outcome \"running\"");
+                                " was reported as ended with the outcome \"" + std::string(name_of(event.outcome)) +
+                                "\"");
+  for (auto& [session, worker] : workers_) {
+    if (!worker.stopping || worker.stopping->number != event.lease || worker.stopping->build != event.build) continue;
+    release(worker, round);
+    start_what_can_start(round);
+    return;
+  }
   const auto found = items_.find(event.build);
   if (found == items_.end()) return;
   Item& item = found->second;
@@ -116,6 +125,69 @@ void Farm::on(const AttemptEnded& event, Round& round) {
   start_what_can_start(round);
 }
 
+void Farm::on(const CancelBuild& event, Round& round) {
+  const auto found = items_.find(event.build);
+  if (found == items_.end()) return;
+  Item& item = found->second;
+  const std::string why = "cancelled by " + event.by;
+  if (item.attempt) {
+    round.decision.actions.push_back(StopAttempt{event.build, item.attempt->number, item.attempt->session});
+    close_attempt(item, model::AttemptOutcome::cancelled, why, round);
+  }
+  finish(event.build, model::Result::cancelled, why, round);
+}
+
+void Farm::on(const RetryBuild& event, Round& round) {
+  const model::Build& old = event.build;
+  if (old.state != model::BuildState::finished || old.id > last_build_ || items_.count(old.id) != 0) return;
+  if (!unconfigured(old).empty()) return;
+  const auto [known, fresh] = retries_.try_emplace(old.id, old.retries);
+  if (known->second != old.retries) return;
+  ++known->second;
+
+  model::ClearedResult cleared;
+  cleared.build = old.id;
+  cleared.number = known->second;
+  cleared.result = old.result;
+  cleared.why = old.why;
+  cleared.finished = old.finished.value_or(round.now);
+  cleared.attempts = old.attempts;
+  cleared.cleared = round.now;
+  cleared.cleared_by = event.by;
+  round.decision.changes.push_back(std::move(cleared));
+
+  Item item;
+  item.since = round.now;
+  item.branch = branch_index(old.repository, old.branch);
+  for (const auto& [session, worker] : workers_)
+    if (worker.stopping && worker.stopping->build == old.id) item.stopping_on = session;
+  item.build = old;
+  item.build.host_type = rule_of(old.builder)->host_type;
+  item.build.state = model::BuildState::waiting;
+  item.build.result = model::Result::none;
+  item.build.finished.reset();
+  item.build.why.clear();
+  item.build.retries = known->second;
+  item.build.attempts_before = old.attempts;
+  round.decision.changes.push_back(item.build);
+  mark_built({old.repository, old.commit, old.builder});
+  items_.emplace(old.id, std::move(item));
+  start_what_can_start(round);
+}
+
+void Farm::on(const RulesChanged& event, Round& round) {
+  rules_ = event.rules;
+  rules_.max_attempts = std::max(rules_.max_attempts, 1);
+  drop_unconfigured(round);
+}
+
+void Farm::on(const SessionDraining& event, Round&) {
+  const auto found = workers_.find(event.session);
+  if (found != workers_.end()) found->second.draining = true;
+}
+
+void Farm::on(const Drain&, Round&) { draining_ = true; }
+
 void Farm::end_session(const model::SessionId& id, const std::string& why, Round& round) {
   const auto found = workers_.find(id);
   Worker& worker = found->second;
@@ -127,6 +199,7 @@ void Farm::end_session(const model::SessionId& id, const std::string& why, Round
     round.decision.actions.push_back(StopAttempt{item.build.id, item.attempt->number, id});
     lose_attempt(item, why, round);
   }
+  if (worker.stopping) release(worker, round);
   workers_.erase(found);
   remember_ended(id);
 }

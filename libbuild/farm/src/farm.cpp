@@ -41,17 +41,28 @@ Farm::Farm(Rules rules, model::OpenRows rows)
     const auto found = items_.find(step.build);
     if (found != items_.end()) found->second.steps.emplace(step.index, std::move(step));
   }
-  for (model::Lease& lease : rows.leases) {
-    last_lease_ = std::max(last_lease_, lease.number);
-    const auto found = items_.find(lease.build);
-    if (found != items_.end()) found->second.lease = std::move(lease);
-  }
   for (model::Session& session : rows.sessions) {
     Worker worker;
     worker.turn = ++last_turn_;
     worker.session = std::move(session);
     workers_.emplace(worker.session.id, worker);
   }
+  for (model::Lease& lease : rows.leases) take_up_lease(std::move(lease));
+}
+
+// A lease that is held belongs to a running attempt, or to a cancelled one that had not stopped yet.
+void Farm::take_up_lease(model::Lease lease) {
+  last_lease_ = std::max(last_lease_, lease.number);
+  const auto found = items_.find(lease.build);
+  if (found != items_.end() && found->second.attempt && found->second.attempt->lease == lease.number) {
+    found->second.lease = std::move(lease);
+    return;
+  }
+  const auto worker = workers_.find(lease.session);
+  if (worker != workers_.end() && !worker->second.stopping)
+    worker->second.stopping = std::move(lease);
+  else
+    stray_leases_.push_back(std::move(lease));
 }
 
 Decision Farm::start(model::Time now) {
@@ -73,20 +84,12 @@ Decision Farm::start(model::Time now) {
     const model::SessionId session = workers_.begin()->first;
     end_session(session, why_restarted, round);
   }
-  for (const model::BuildId id : ids) {
-    const auto found = items_.find(id);
-    if (found == items_.end()) continue;
-    const model::Build& build = found->second.build;
-    std::string why;
-    if (rule_of(build.builder) == nullptr)
-      why = "builder " + build.builder.value + " is no longer configured";
-    else if (rule_of(build.repository) == nullptr)
-      why = "repository " + build.repository.value + " is no longer configured";
-    else
-      continue;
-    if (!build.why.empty()) why += "; before that, " + build.why;
-    finish(id, model::Result::lost, std::move(why), round);
+  for (model::Lease& lease : stray_leases_) {
+    lease.released = now;
+    round.decision.changes.push_back(std::move(lease));
   }
+  stray_leases_.clear();
+  drop_unconfigured(round);
   return std::move(round.decision);
 }
 
@@ -106,6 +109,15 @@ const BuilderRule* Farm::rule_of(const model::BuilderName& builder) const {
   for (const BuilderRule& rule : rules_.builders)
     if (rule.name == builder) return &rule;
   return nullptr;
+}
+
+std::string Farm::unconfigured(const model::Build& build) const {
+  if (rule_of(build.builder) == nullptr) return "builder " + build.builder.value + " is no longer configured";
+  const RepositoryRule* repository = rule_of(build.repository);
+  if (repository == nullptr) return "repository " + build.repository.value + " is no longer configured";
+  const auto& builders = repository->builders;
+  if (std::find(builders.begin(), builders.end(), build.builder) != builders.end()) return {};
+  return "builder " + build.builder.value + " no longer builds repository " + build.repository.value;
 }
 
 std::size_t Farm::branch_index(const model::RepositoryName& repository, const model::BranchName& branch) {

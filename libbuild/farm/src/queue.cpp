@@ -36,9 +36,10 @@ bool Farm::starts_before(const Item& a, const Item& b) const {
 }
 
 void Farm::start_what_can_start(Round& round) {
+  if (draining_) return;
   std::set<model::HostType> host_types;
   for (const auto& [id, worker] : workers_)
-    if (!worker.build) host_types.insert(worker.session.host_type);
+    if (worker.free()) host_types.insert(worker.session.host_type);
   for (const model::HostType& host_type : host_types) {
     while (Item* item = next_for(host_type)) {
       Worker* worker = free_worker_for(*item);
@@ -51,7 +52,7 @@ void Farm::start_what_can_start(Round& round) {
 Farm::Item* Farm::next_for(const model::HostType& host_type) {
   Item* best = nullptr;
   for (auto& [id, item] : items_) {
-    if (item.attempt || item.build.host_type != host_type) continue;
+    if (item.attempt || item.stopping_on || item.build.host_type != host_type) continue;
     if (best == nullptr || starts_before(item, *best)) best = &item;
   }
   return best;
@@ -63,7 +64,7 @@ Farm::Worker* Farm::free_worker_for(const Item& item) {
   };
   Worker* best = nullptr;
   for (auto& [id, worker] : workers_) {
-    if (worker.build || worker.session.host_type != item.build.host_type) continue;
+    if (!worker.free() || worker.session.host_type != item.build.host_type) continue;
     if (best == nullptr || rank(worker) < rank(*best)) best = &worker;
   }
   return best;
@@ -72,25 +73,39 @@ Farm::Worker* Farm::free_worker_for(const Item& item) {
 std::optional<Waiting> Farm::explain(model::BuildId id) const {
   const auto found = items_.find(id);
   if (found == items_.end() || found->second.attempt) return std::nullopt;
-  const model::Build& build = found->second.build;
-  std::size_t connected = 0, busy = 0;
-  for (const auto& [session, worker] : workers_) {
-    if (worker.session.host_type != build.host_type) continue;
-    ++connected;
-    if (worker.build) ++busy;
-  }
+  const Item& item = found->second;
+  const model::HostType& host_type = item.build.host_type;
   Waiting waiting;
-  waiting.since = found->second.since;
+  waiting.since = item.since;
   for (const auto& [other_id, other] : items_) {
-    if (other.attempt || other.build.host_type != build.host_type) continue;
-    if (starts_before(other, found->second)) ++waiting.ahead;
+    if (other.attempt || other.build.host_type != host_type) continue;
+    if (starts_before(other, item)) ++waiting.ahead;
   }
-  waiting.label = connected == 0 ? "no_worker" : "busy";
-  waiting.sentence = "waits for a worker of host type " + build.host_type.value + ": ";
-  if (connected == 0)
-    waiting.sentence += "none is connected";
-  else
-    waiting.sentence += std::to_string(connected) + " connected, " + std::to_string(busy) + " busy";
+  std::size_t connected = 0, busy = 0, draining = 0;
+  for (const auto& [session, worker] : workers_) {
+    if (worker.session.host_type != host_type) continue;
+    ++connected;
+    if (worker.draining)
+      ++draining;
+    else if (!worker.free())
+      ++busy;
+  }
+  if (draining_) {
+    waiting.label = "draining";
+    waiting.sentence = "waits for the coordinator's next start: the coordinator is draining";
+  } else if (const auto worker = item.stopping_on ? workers_.find(*item.stopping_on) : workers_.end();
+             worker != workers_.end()) {
+    waiting.label = "stopping";
+    waiting.sentence = "waits until its cancelled attempt has stopped on " + worker->second.session.hostname;
+  } else {
+    waiting.label = connected == 0 ? "no_worker" : connected == draining ? "draining" : "busy";
+    waiting.sentence = "waits for a worker of host type " + host_type.value + ": ";
+    if (connected == 0)
+      waiting.sentence += "none is connected";
+    else
+      waiting.sentence += std::to_string(connected) + " connected, " + std::to_string(busy) + " busy";
+    if (draining > 0) waiting.sentence += ", " + std::to_string(draining) + " draining";
+  }
   waiting.sentence += "; " + ahead_text(waiting.ahead) + "; since " + utc_text(waiting.since);
   return waiting;
 }
@@ -121,7 +136,14 @@ std::vector<model::Session> Farm::sessions() const {
 
 std::optional<model::BuildId> Farm::leased_to(const model::SessionId& session) const {
   const auto found = workers_.find(session);
-  return found == workers_.end() ? std::nullopt : found->second.build;
+  if (found == workers_.end()) return std::nullopt;
+  if (found->second.stopping) return found->second.stopping->build;
+  return found->second.build;
+}
+
+bool Farm::draining(const model::SessionId& session) const {
+  const auto found = workers_.find(session);
+  return found != workers_.end() && found->second.draining;
 }
 
 bool Farm::idle() const { return items_.empty(); }

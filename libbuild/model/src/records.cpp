@@ -12,12 +12,16 @@ using NameTable = std::array<std::pair<Enum, std::string_view>, N>;
 
 constexpr NameTable<BuildState, 3> kBuildStates{
     {{BuildState::waiting, "waiting"}, {BuildState::running, "running"}, {BuildState::finished, "finished"}}};
-constexpr NameTable<Result, 4> kResults{
-    {{Result::none, "none"}, {Result::ok, "ok"}, {Result::failed, "failed"}, {Result::lost, "lost"}}};
-constexpr NameTable<AttemptOutcome, 4> kOutcomes{{{AttemptOutcome::running, "running"},
+constexpr NameTable<Result, 5> kResults{{{Result::none, "none"},
+                                         {Result::ok, "ok"},
+                                         {Result::failed, "failed"},
+                                         {Result::lost, "lost"},
+                                         {Result::cancelled, "cancelled"}}};
+constexpr NameTable<AttemptOutcome, 5> kOutcomes{{{AttemptOutcome::running, "running"},
                                                   {AttemptOutcome::ok, "ok"},
                                                   {AttemptOutcome::failed, "failed"},
-                                                  {AttemptOutcome::lost, "lost"}}};
+                                                  {AttemptOutcome::lost, "lost"},
+                                                  {AttemptOutcome::cancelled, "cancelled"}}};
 
 template <typename Enum, std::size_t N>
 std::string_view find_name(const NameTable<Enum, N>& table, Enum value) {

@@ -23,11 +23,12 @@ constexpr Sql kWriteBranchCommit{"write a commit's place on a branch",
 constexpr Sql kWriteBuild{
     "write a build",
     "INSERT INTO builds (id, repository, branch, hash, builder, host_type, position, state, result, attempts,"
-    " accepted, finished, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " accepted, finished, why, retries, attempts_before) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET repository = excluded.repository, branch = excluded.branch, hash = excluded.hash,"
     " builder = excluded.builder, host_type = excluded.host_type, position = excluded.position,"
     " state = excluded.state, result = excluded.result, attempts = excluded.attempts, accepted = excluded.accepted,"
-    " finished = excluded.finished, why = excluded.why"};
+    " finished = excluded.finished, why = excluded.why, retries = excluded.retries,"
+    " attempts_before = excluded.attempts_before"};
 constexpr Sql kWriteAttempt{
     "write an attempt",
     "INSERT INTO attempts (build, number, lease, session, worker, hostname, started, ended, outcome, why)"
@@ -55,10 +56,18 @@ constexpr Sql kWriteSession{
     " host_type = excluded.host_type, hostname = excluded.hostname, version = excluded.version,"
     " features = excluded.features, peer = excluded.peer, dev_key = excluded.dev_key,"
     " connected = excluded.connected, ended = excluded.ended, why = excluded.why"};
+constexpr Sql kWriteClearedResult{
+    "write a cleared result",
+    "INSERT INTO cleared_results (build, number, result, why, finished, attempts, cleared, cleared_by)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (build, number) DO UPDATE SET result = excluded.result, why = excluded.why,"
+    " finished = excluded.finished, attempts = excluded.attempts, cleared = excluded.cleared,"
+    " cleared_by = excluded.cleared_by"};
 
 #define XBUILD_COMMIT_COLUMNS "repository, hash, author_name, author_email, subject, committed"
-#define XBUILD_BUILD_COLUMNS \
-  "id, repository, branch, hash, builder, host_type, position, state, result, attempts, accepted, finished, why"
+#define XBUILD_BUILD_COLUMNS                                                                                      \
+  "id, repository, branch, hash, builder, host_type, position, state, result, attempts, accepted, finished, why," \
+  " retries, attempts_before"
 #define XBUILD_ATTEMPT_COLUMNS "build, number, lease, session, worker, hostname, started, ended, outcome, why"
 #define XBUILD_STEP_COLUMNS "build, attempt, step_index, name, command, run, started, ended, outcome, status"
 #define XBUILD_SESSION_COLUMNS \
@@ -70,12 +79,17 @@ constexpr Sql kReadBuild{"read a build", "SELECT " XBUILD_BUILD_COLUMNS " FROM b
 constexpr Sql kReadBuildsOf{"read a commit's builds",
                             "SELECT " XBUILD_BUILD_COLUMNS
                             " FROM builds WHERE repository = ? AND hash = ? ORDER BY builder"};
+constexpr Sql kReadBuildsBy{"read a builder's builds of a commit",
+                            "SELECT " XBUILD_BUILD_COLUMNS " FROM builds WHERE hash = ? AND builder = ? ORDER BY id"};
 constexpr Sql kReadRecentBuilds{"read the newest builds",
                                 "SELECT " XBUILD_BUILD_COLUMNS " FROM builds ORDER BY id DESC LIMIT ?"};
 constexpr Sql kReadAttempts{"read a build's attempts",
                             "SELECT " XBUILD_ATTEMPT_COLUMNS " FROM attempts WHERE build = ? ORDER BY number"};
 constexpr Sql kReadSteps{"read a build's steps",
                          "SELECT " XBUILD_STEP_COLUMNS " FROM steps WHERE build = ? ORDER BY attempt, step_index"};
+constexpr Sql kReadClearedResults{"read a build's cleared results",
+                                  "SELECT build, number, result, why, finished, attempts, cleared, cleared_by"
+                                  " FROM cleared_results WHERE build = ? ORDER BY number"};
 // A page goes down from a position, or up from one; with a condition on the commits' builds, or with none.
 #define XBUILD_READ_BRANCH                                                 \
   "SELECT repository, branch, position, hash FROM branch_commits AS place" \
@@ -202,6 +216,8 @@ void write(Database& database, const model::Build& build) {
       .bind(number_of(build.accepted))
       .bind(number_of(build.finished))
       .bind(build.why)
+      .bind(build.retries)
+      .bind(build.attempts_before)
       .run();
 }
 
@@ -264,6 +280,19 @@ void write(Database& database, const model::Session& session) {
       .run();
 }
 
+void write(Database& database, const model::ClearedResult& cleared) {
+  database.query(kWriteClearedResult)
+      .bind(cleared.build.value)
+      .bind(cleared.number)
+      .bind(name_of(cleared.result))
+      .bind(cleared.why)
+      .bind(number_of(cleared.finished))
+      .bind(cleared.attempts)
+      .bind(number_of(cleared.cleared))
+      .bind(cleared.cleared_by)
+      .run();
+}
+
 // The initialisers run in the order written, which is the order of the columns.
 
 model::Commit commit_from(Query& row) {
@@ -295,7 +324,9 @@ model::Build build_from(Query& row) {
           .attempts = static_cast<int>(row.integer()),
           .accepted = time_from(row.integer()),
           .finished = time_from(row.optional_integer()),
-          .why = row.text()};
+          .why = row.text(),
+          .retries = static_cast<int>(row.integer()),
+          .attempts_before = static_cast<int>(row.integer())};
 }
 
 model::Attempt attempt_from(Query& row) {
@@ -349,6 +380,17 @@ model::Session session_from(Query& row) {
           .why = row.text()};
 }
 
+model::ClearedResult cleared_result_from(Query& row) {
+  return {.build = model::BuildId(row.integer()),
+          .number = static_cast<int>(row.integer()),
+          .result = required(model::result_from(row.text())),
+          .why = row.text(),
+          .finished = time_from(row.integer()),
+          .attempts = static_cast<int>(row.integer()),
+          .cleared = time_from(row.integer()),
+          .cleared_by = row.text()};
+}
+
 model::BuildKey build_key_from(Query& row) {
   return {.repository = model::RepositoryName(row.text()),
           .commit = model::CommitHash(row.text()),
@@ -399,6 +441,12 @@ std::vector<model::Build> read_builds_of(Database& database, const std::string& 
   return read_all(query, build_from);
 }
 
+std::vector<model::Build> read_builds_by(Database& database, const std::string& builder, const std::string& hash) {
+  auto query = database.query(kReadBuildsBy);
+  query.bind(hash).bind(builder);
+  return read_all(query, build_from);
+}
+
 std::vector<model::Build> read_recent_builds(Database& database, std::size_t limit) {
   auto query = database.query(kReadRecentBuilds);
   query.bind(limit_of(limit));
@@ -415,6 +463,12 @@ std::vector<model::Step> read_steps(Database& database, model::BuildId id) {
   auto query = database.query(kReadSteps);
   query.bind(id.value);
   return read_all(query, step_from);
+}
+
+std::vector<model::ClearedResult> read_cleared_results(Database& database, model::BuildId id) {
+  auto query = database.query(kReadClearedResults);
+  query.bind(id.value);
+  return read_all(query, cleared_result_from);
 }
 
 std::vector<model::BranchCommit> read_branch(Database& database, const std::string& repository,

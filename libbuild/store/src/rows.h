@@ -16,9 +16,12 @@ std::optional<model::Commit> read_commit(Database& database, const std::string& 
 std::optional<model::Build> read_build(Database& database, model::BuildId id);
 /// All builds of a commit, by builder.
 std::vector<model::Build> read_builds_of(Database& database, const std::string& repository, const std::string& hash);
+/// By a builder, of a commit, in all repositories; oldest first.
+std::vector<model::Build> read_builds_by(Database& database, const std::string& builder, const std::string& hash);
 std::vector<model::Build> read_recent_builds(Database& database, std::size_t limit);
 std::vector<model::Attempt> read_attempts(Database& database, model::BuildId id);
 std::vector<model::Step> read_steps(Database& database, model::BuildId id);
+std::vector<model::ClearedResult> read_cleared_results(Database& database, model::BuildId id);
 
 /// The newest first.
 std::vector<model::BranchCommit> read_branch(Database& database, const std::string& repository,

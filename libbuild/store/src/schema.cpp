@@ -113,8 +113,90 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_open ON sessions (id) WHERE ended IS NULL;
 )sql";
 
+// SQLite cannot change a CHECK in place: the tables are rebuilt (references are not checked meanwhile).
+constexpr const char* kCancelAndRetry = R"sql(
+CREATE TABLE new_builds (
+  id              INTEGER PRIMARY KEY,
+  repository      TEXT NOT NULL,
+  branch          TEXT NOT NULL,
+  hash            TEXT NOT NULL,
+  builder         TEXT NOT NULL,
+  host_type       TEXT NOT NULL,
+  position        INTEGER NOT NULL,
+  state           TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'finished')),
+  result          TEXT NOT NULL CHECK (result IN ('none', 'ok', 'failed', 'lost', 'cancelled')),
+  attempts        INTEGER NOT NULL,
+  accepted        INTEGER NOT NULL,
+  finished        INTEGER,
+  why             TEXT NOT NULL,
+  retries         INTEGER NOT NULL,
+  attempts_before INTEGER NOT NULL,
+  UNIQUE (repository, hash, builder),
+  FOREIGN KEY (repository, hash) REFERENCES commits DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+INSERT INTO new_builds
+  SELECT id, repository, branch, hash, builder, host_type, position, state, result, attempts, accepted, finished, why,
+         0, 0 FROM builds;
+DROP TABLE builds;
+ALTER TABLE new_builds RENAME TO builds;
+CREATE INDEX builds_open ON builds (id) WHERE state <> 'finished';
+CREATE INDEX builds_by_commit ON builds (hash, builder);
+
+CREATE TABLE new_attempts (
+  build    INTEGER NOT NULL REFERENCES builds DEFERRABLE INITIALLY DEFERRED,
+  number   INTEGER NOT NULL,
+  lease    INTEGER NOT NULL,
+  session  TEXT NOT NULL,
+  worker   TEXT NOT NULL,
+  hostname TEXT NOT NULL,
+  started  INTEGER NOT NULL,
+  ended    INTEGER,
+  outcome  TEXT NOT NULL CHECK (outcome IN ('running', 'ok', 'failed', 'lost', 'cancelled')),
+  why      TEXT NOT NULL,
+  PRIMARY KEY (build, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_attempts
+  SELECT build, number, lease, session, worker, hostname, started, ended, outcome, why FROM attempts;
+DROP TABLE attempts;
+ALTER TABLE new_attempts RENAME TO attempts;
+CREATE INDEX attempts_open ON attempts (build) WHERE outcome = 'running';
+
+CREATE TABLE new_steps (
+  build        INTEGER NOT NULL,
+  attempt      INTEGER NOT NULL,
+  step_index   INTEGER NOT NULL,
+  name         TEXT NOT NULL,
+  command      TEXT NOT NULL,
+  run          TEXT NOT NULL,
+  started      INTEGER NOT NULL,
+  ended        INTEGER,
+  outcome      TEXT NOT NULL CHECK (outcome IN ('running', 'ok', 'failed', 'lost', 'cancelled')),
+  status       TEXT NOT NULL,
+  PRIMARY KEY (build, attempt, step_index),
+  FOREIGN KEY (build, attempt) REFERENCES attempts DEFERRABLE INITIALLY DEFERRED
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_steps
+  SELECT build, attempt, step_index, name, command, run, started, ended, outcome, status FROM steps;
+DROP TABLE steps;
+ALTER TABLE new_steps RENAME TO steps;
+CREATE INDEX steps_open ON steps (build) WHERE outcome = 'running';
+
+CREATE TABLE cleared_results (
+  build      INTEGER NOT NULL REFERENCES builds DEFERRABLE INITIALLY DEFERRED,
+  number     INTEGER NOT NULL,
+  result     TEXT NOT NULL CHECK (result IN ('ok', 'failed', 'lost', 'cancelled')),
+  why        TEXT NOT NULL,
+  finished   INTEGER NOT NULL,
+  attempts   INTEGER NOT NULL,
+  cleared    INTEGER NOT NULL,
+  cleared_by TEXT NOT NULL,
+  PRIMARY KEY (build, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "commits, builds, attempts, steps, leases and sessions", kFirstSchema},
+    Migration{2, "cancelled builds and cleared results", kCancelAndRetry},
 };
 
 constexpr Sql kMakeMigrationTable{"make the table of migrations",

@@ -12,8 +12,9 @@ namespace build::store {
 namespace {
 
 constexpr Sql kSettings{"set it up",
-                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                         "PRAGMA trusted_schema = OFF"};
+constexpr Sql kCheckReferences{"check references", "PRAGMA foreign_keys = ON"};
 constexpr Sql kJournalMode{"read the journal mode", "PRAGMA journal_mode"};
 constexpr Sql kBeginEpoch{"begin an epoch", "UPDATE coordinator SET epoch = epoch + 1 RETURNING epoch"};
 constexpr Sql kReadEpoch{"read the epoch", "SELECT epoch FROM coordinator"};
@@ -30,6 +31,8 @@ class SqliteStore final : public Store {
   std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository, const model::BranchName& branch,
                                         const CommitRange& range) const override;
   std::optional<BuildDetails> build(model::BuildId id) const override;
+  std::vector<model::Build> builds_by(const model::BuilderName& builder,
+                                      const model::CommitHash& commit) const override;
   std::vector<model::Build> recent_builds(std::size_t limit) const override;
   std::vector<model::Session> ended_sessions(model::Time since, std::size_t limit) const override;
   std::vector<std::pair<model::RepositoryName, model::BranchName>> branches() const override;
@@ -57,6 +60,8 @@ std::unique_ptr<Database> SqliteStore::prepare(const std::filesystem::path& file
                                "\"): is it on a network file system?");
   }
   migrate(*writer, migrations);
+  // A migration that rebuilds a table would otherwise take the rows that refer to it along.
+  writer->execute(kCheckReferences);
   return writer;
 }
 
@@ -122,9 +127,16 @@ std::optional<BuildDetails> SqliteStore::build(model::BuildId id) const {
   BuildDetails details{.build = std::move(*build),
                        .commit = std::move(*commit),
                        .attempts = read_attempts(reader_, id),
-                       .steps = read_steps(reader_, id)};
+                       .steps = read_steps(reader_, id),
+                       .cleared = read_cleared_results(reader_, id)};
   snapshot.commit();
   return details;
+}
+
+std::vector<model::Build> SqliteStore::builds_by(const model::BuilderName& builder,
+                                                 const model::CommitHash& commit) const {
+  const std::lock_guard lock(reading_);
+  return read_builds_by(reader_, builder.value, commit.value);
 }
 
 std::vector<model::Build> SqliteStore::recent_builds(std::size_t limit) const {

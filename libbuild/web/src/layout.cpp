@@ -91,6 +91,7 @@ Mark mark_of(model::AttemptOutcome outcome) {
     case model::AttemptOutcome::failed:
       return Mark::failed;
     case model::AttemptOutcome::lost:
+    case model::AttemptOutcome::cancelled:
       break;
   }
   return Mark::lost;

@@ -30,7 +30,7 @@ class Walk {
 
   void step() {
     bench_.now += std::chrono::milliseconds{pick(5000)};
-    switch (pick(16)) {
+    switch (pick(21)) {
       case 0:
       case 1:
         see_commits();
@@ -60,14 +60,29 @@ class Walk {
       case 14:
         report_nonsense();
         break;
+      case 15:
+        cancel_some_build();
+        break;
+      case 16:
+        retry_some_build();
+        break;
+      case 17:
+      case 18:
+        end_some_cancelled_attempt();
+        break;
+      case 19:
+        change_rules_or_drain();
+        break;
       default:
-        if (pick(12) == 0) restart();
+        if (pick(6) == 0) restart();
     }
     check();
   }
 
   /// Takes every build to its end.
   void finish() {
+    if (draining_) restart();
+    while (const auto lease = some_stopping_lease()) report_stopped(*lease);
     int guard = 100000;
     while (!bench_.farm->idle() && --guard > 0) {
       const model::Build next = bench_.farm->unfinished().front();
@@ -82,6 +97,12 @@ class Walk {
   }
 
   std::size_t builds() const { return bench_.rows.builds.size(); }
+  std::size_t cancelled() const {
+    return static_cast<std::size_t>(
+        std::count_if(bench_.rows.attempts.begin(), bench_.rows.attempts.end(),
+                      [](const auto& a) { return a.second.outcome == AttemptOutcome::cancelled; }));
+  }
+  std::size_t retries() const { return bench_.rows.cleared.size(); }
 
  private:
   unsigned pick(unsigned below) { return static_cast<unsigned>(random_() % below); }
@@ -98,6 +119,8 @@ class Walk {
       const auto* start = std::get_if<StartAttempt>(&action);
       if (start == nullptr) continue;
       must(start->attempt.lease > last_lease_, "lease numbers grow");
+      must(!draining_, "a farm that drains begins nothing");
+      must(!bench_.farm->draining(start->attempt.session), "a worker that drains gets nothing");
       last_lease_ = start->attempt.lease;
     }
   }
@@ -153,6 +176,67 @@ class Walk {
     feed(AttemptEnded{attempt->build, attempt->number, attempt->lease, outcome, "why"});
   }
 
+  const model::Build* some_build() {
+    if (bench_.rows.builds.empty()) return nullptr;
+    return &std::next(bench_.rows.builds.begin(), pick(static_cast<unsigned>(bench_.rows.builds.size())))->second;
+  }
+
+  void cancel_some_build() {
+    if (const auto attempt = pick(2) == 0 ? some_attempt() : std::nullopt)
+      feed(CancelBuild{attempt->build, "ann"});
+    else if (const model::Build* build = some_build())
+      feed(CancelBuild{build->id, "ann"});
+  }
+
+  void retry_some_build() {
+    const model::Build* build = some_build();
+    if (build == nullptr) return;
+    const model::Build row = *build;
+    const std::size_t cleared = bench_.rows.cleared.size();
+    const bool possible = row.state == BuildState::finished && bench_.farm->unconfigured(row).empty();
+    feed(RetryBuild{row, "bob"});
+    must(bench_.rows.cleared.size() == cleared + (possible ? 1 : 0), "a finished build can be retried, others cannot");
+    if (pick(2) == 0) feed(RetryBuild{row, "eve"});
+    must(bench_.rows.cleared.size() == cleared + (possible ? 1 : 0), "a result is cleared once");
+  }
+
+  std::optional<model::Lease> some_stopping_lease() {
+    for (const auto& [number, lease] : bench_.rows.leases)
+      if (!lease.released && cancelled(lease)) return lease;
+    return std::nullopt;
+  }
+
+  bool cancelled(const model::Lease& lease) const {
+    return bench_.rows.attempts.at({lease.build, lease.attempt}).outcome == AttemptOutcome::cancelled;
+  }
+
+  void report_stopped(const model::Lease& lease) {
+    feed(AttemptEnded{lease.build, lease.attempt, lease.number, AttemptOutcome::lost, "killed"});
+    must(bench_.rows.leases.at(lease.number).released.has_value(), "what has stopped holds no worker");
+  }
+
+  void end_some_cancelled_attempt() {
+    if (const auto lease = some_stopping_lease()) report_stopped(*lease);
+  }
+
+  void change_rules_or_drain() {
+    const auto open = bench_.farm->sessions();
+    if (pick(4) == 0 && !open.empty()) feed(SessionDraining{open[pick(static_cast<unsigned>(open.size()))].id});
+    if (pick(4) == 0) {
+      Rules rules = usual_rules();
+      rules.max_attempts = bench_.rules.max_attempts;
+      if (pick(2) == 0)
+        rules.repositories.front().builders.erase(rules.repositories.front().builders.begin() + pick(3));
+      if (pick(4) == 0) rules.builders.erase(rules.builders.begin() + pick(3));
+      bench_.rules = rules;
+      feed(RulesChanged{rules});
+    }
+    if (pick(20) == 0) {
+      draining_ = true;
+      feed(Drain{});
+    }
+  }
+
   void repeat_an_event() {
     if (last_events_.empty()) return;
     const Event event = last_events_[pick(static_cast<unsigned>(last_events_.size()))];
@@ -169,6 +253,7 @@ class Walk {
 
   void restart() {
     last_events_.clear();
+    draining_ = false;
     bench_.restart();
     follow_actions();
     REQUIRE(bench_.rows.running_rows().attempts.empty());
@@ -196,7 +281,14 @@ class Walk {
       must(bench_.rows.builds.at(attempt.build).host_type == session.host_type, "the worker has the host type");
       must(!bench_.rows.leases.at(attempt.lease).released, "a running attempt has its lease");
     }
-    must(open.leases.size() == open.attempts.size(), "leases of ended attempts are released");
+    std::set<BuildId> live;
+    std::set<model::SessionId> held;
+    for (const model::Lease& lease : open.leases) {
+      must(live.insert(lease.build).second, "a build lives on one worker");
+      must(held.insert(lease.session).second, "a worker is held by one build");
+      must(bench_.farm->leased_to(lease.session) == lease.build, "the farm knows what holds its workers");
+      must(running.count(lease.build) == 1 || cancelled(lease), "leases of ended attempts are released");
+    }
     for (const model::Step& step : open.steps) {
       must(running.count(step.build) == 1, "a running step's build runs");
       must(step.attempt == bench_.rows.builds.at(step.build).attempts, "a running step's attempt runs");
@@ -205,23 +297,34 @@ class Walk {
     for (const model::Session& s : open.sessions) must(workers.insert(s.worker).second, "a worker has one session");
     must(open.sessions.size() == bench_.farm->sessions().size(), "the farm knows its sessions");
     for (const model::Session& s : open.sessions)
-      must(bench_.farm->leased_to(s.id).has_value() == (used.count(s.id) == 1), "leased means an attempt runs there");
+      must(bench_.farm->leased_to(s.id).has_value() == (held.count(s.id) == 1), "leased means held by an attempt");
   }
 
   void check_builds(const model::OpenRows& open) {
     const std::set<model::BuildKey> keys(open.built.begin(), open.built.end());
     must(keys.size() == bench_.rows.builds.size(), "a commit has one build by one builder");
     for (const auto& [id, build] : bench_.rows.builds) {
-      const auto [known, fresh] = results_.emplace(id, build.result);
-      must(known->second == Result::none || known->second == build.result, "a result is final");
+      const auto [known, fresh] = results_.emplace(std::pair{id, build.retries}, build.result);
+      must(known->second == Result::none || known->second == build.result, "a result is final until it is cleared");
       known->second = build.result;
       must((build.state == BuildState::finished) == (build.result != Result::none), "finished means a result");
       must((build.state == BuildState::finished) == build.finished.has_value(), "finished means a time");
-      must(build.attempts <= bench_.rules.max_attempts, "attempts are bounded");
+      must(build.attempts - build.attempts_before <= bench_.rules.max_attempts, "attempts are bounded");
+      must(build.retries == cleared_results_of(id), "each retry has cleared one result");
       must(build.result == Result::ok || build.result == Result::none || !build.why.empty(), "bad ends have a reason");
     }
     for (const auto& [key, attempt] : bench_.rows.attempts)
       must((attempt.outcome == AttemptOutcome::running) == !attempt.ended, "an attempt that ended has a time");
+  }
+
+  int cleared_results_of(BuildId id) const {
+    int count = 0;
+    for (auto row = bench_.rows.cleared.lower_bound({id, 1});
+         row != bench_.rows.cleared.end() && row->first.first == id; ++row) {
+      must(row->second.result != Result::none, "what was cleared was a result");
+      must(row->second.number == ++count, "cleared results are numbered");
+    }
+    return count;
   }
 
   /// What the farm holds is what its rows say, and what another farm would take up from them.
@@ -230,10 +333,17 @@ class Walk {
     must(held == Farm(bench_.rules, open).unfinished(), "rows give the same state again");
     for (std::size_t i = 0; i < held.size(); i += 1 + held.size() / 4)
       must(bench_.farm->explain(held[i].id).has_value() == (held[i].state == BuildState::waiting), "waits explain");
-    for (const model::Session& s : open.sessions) {
-      if (bench_.farm->leased_to(s.id)) continue;
-      for (const model::Build& build : held)
-        must(build.state != BuildState::waiting || build.host_type != s.host_type, "nobody waits beside a free worker");
+    std::set<BuildId> stopping;
+    for (const model::Lease& lease : open.leases)
+      if (cancelled(lease)) stopping.insert(lease.build);
+    for (const model::Build& build : held) {
+      if (build.state != BuildState::waiting) continue;
+      must(bench_.farm->unconfigured(build).empty(), "nobody waits for what is not configured");
+      for (const model::Session& s : open.sessions) {
+        if (draining_ || bench_.farm->draining(s.id) || bench_.farm->leased_to(s.id) || stopping.count(build.id) != 0)
+          continue;
+        must(build.host_type != s.host_type, "nobody waits beside a free worker");
+      }
     }
     std::sort(held.begin(), held.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     must(held == open.builds, "the farm holds what the rows hold");
@@ -249,7 +359,8 @@ class Walk {
   std::mt19937 random_;
   Bench bench_;
   std::vector<Event> last_events_;
-  std::map<BuildId, Result> results_;
+  std::map<std::pair<BuildId, int>, Result> results_;
+  bool draining_ = false;
   model::LeaseNumber last_lease_;
   unsigned made_ = 0, sessions_ = 0, checks_ = 0;
 };
@@ -259,7 +370,7 @@ class Walk {
 TEST_CASE("the rules hold over random events, repeated, late and nonsensical ones and restarts among them") {
   constexpr unsigned kSeeds = 100;
   constexpr int kEvents = 200;  // per seed: 20,000 in all
-  std::size_t builds = 0;
+  std::size_t builds = 0, cancelled = 0, retries = 0;
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
     Walk walk(seed);
@@ -269,8 +380,12 @@ TEST_CASE("the rules hold over random events, repeated, late and nonsensical one
     }
     walk.finish();
     builds += walk.builds();
+    cancelled += walk.cancelled();
+    retries += walk.retries();
   }
   CHECK(builds > 1000);
+  CHECK(cancelled > 100);
+  CHECK(retries > 100);
 }
 
 }  // namespace build::farm

@@ -17,6 +17,7 @@ struct Put {
   void operator()(const model::Step& row) { rows.steps[{row.build, row.attempt, row.index}] = row; }
   void operator()(const model::Lease& row) { rows.leases[row.number] = row; }
   void operator()(const model::Session& row) { rows.sessions[row.id] = row; }
+  void operator()(const model::ClearedResult& row) { rows.cleared[{row.build, row.number}] = row; }
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ struct RowStore {
   std::map<std::tuple<model::BuildId, int, int>, model::Step> steps;
   std::map<model::LeaseNumber, model::Lease> leases;
   std::map<model::SessionId, model::Session> sessions;
+  std::map<std::pair<model::BuildId, int>, model::ClearedResult> cleared;
   std::map<std::pair<model::RepositoryName, model::CommitHash>, model::Commit> commits;
   std::map<std::tuple<model::RepositoryName, model::BranchName, std::int64_t>, model::BranchCommit> places;
 

@@ -8,10 +8,10 @@ namespace build::model {
 TEST_CASE("every state, result and outcome has a name, and the name gives it back") {
   for (const BuildState state : {BuildState::waiting, BuildState::running, BuildState::finished})
     CHECK(build_state_from(name_of(state)) == state);
-  for (const Result result : {Result::none, Result::ok, Result::failed, Result::lost})
+  for (const Result result : {Result::none, Result::ok, Result::failed, Result::lost, Result::cancelled})
     CHECK(result_from(name_of(result)) == result);
-  for (const AttemptOutcome outcome :
-       {AttemptOutcome::running, AttemptOutcome::ok, AttemptOutcome::failed, AttemptOutcome::lost})
+  for (const AttemptOutcome outcome : {AttemptOutcome::running, AttemptOutcome::ok, AttemptOutcome::failed,
+                                       AttemptOutcome::lost, AttemptOutcome::cancelled})
     CHECK(attempt_outcome_from(name_of(outcome)) == outcome);
 }
 
@@ -20,6 +20,7 @@ TEST_CASE("names are what files and pages say") {
   CHECK(name_of(BuildState::finished) == "finished");
   CHECK(name_of(Result::none) == "none");
   CHECK(name_of(Result::lost) == "lost");
+  CHECK(name_of(Result::cancelled) == "cancelled");
   CHECK(name_of(AttemptOutcome::running) == "running");
 }
 

@@ -14,8 +14,11 @@
 //     only if no other is free.
 //   - An attempt that is lost (its session ended, the coordinator ended, the shell says so) is followed by another
 //     one, up to Rules::max_attempts in all; then the build's result is `lost`, with a sentence that names each loss.
-//     An attempt that ended ok or failed is never followed by another.
+//     An attempt that ended ok or failed is never followed by another, unless somebody wants the build retried.
 //   - A worker has one session. A second one ends the first, as lost.
+//   - A cancelled build is finished at once. Its worker is free when the shell says that nothing runs there any more;
+//     until then neither another build nor a retry of the same one is started where two could meet.
+//   - A builder that is new to a repository builds each branch's head.
 #pragma once
 
 #include <build/model/records.h>
@@ -52,8 +55,9 @@ struct Rules {
 
 /// New commits on a branch's first-parent line, oldest first. What stands at or before the newest known commit of the
 /// branch is passed over, so the same event may come twice; all else gets the next positions, also when the branch's
-/// history was rewritten. Builds are made for commits of the repository that have none yet. Events of one branch
-/// come in the order in which the branch grew. A repository that the rules do not name is ignored.
+/// history was rewritten. Builds are made for commits of the repository that have none yet; if nothing is new and the
+/// last commit is the newest known one, also for that (builders may have been added). Events of one branch come in the
+/// order in which the branch grew. A repository that the rules do not name is ignored.
 struct CommitsSeen {
   model::RepositoryName repository;
   model::BranchName branch;
@@ -76,8 +80,9 @@ struct SessionEnded {
 struct StepChanged {
   model::Step step;
 };
-/// The shell brought an attempt to an end. Ignored unless `lease` is that attempt's and it is still running. Throws
-/// std::invalid_argument if `outcome` is running.
+/// The shell brought an attempt to an end: nothing of it runs on the worker any more. Of an attempt that was cancelled
+/// it frees the worker, whatever `outcome` says; otherwise ignored unless `lease` is that attempt's and it is still
+/// running. Throws std::invalid_argument if `outcome` is running or cancelled.
 struct AttemptEnded {
   model::BuildId build;
   int attempt = 0;
@@ -86,7 +91,32 @@ struct AttemptEnded {
   std::string why;
 };
 
-using Event = std::variant<CommitsSeen, WorkerConnected, SessionEnded, StepChanged, AttemptEnded>;
+/// Somebody wants the build ended. Ignored unless it waits or runs.
+struct CancelBuild {
+  model::BuildId build;
+  std::string by;  ///< who; becomes part of the result's sentence
+};
+/// Somebody wants a finished build built again: its result is cleared and kept as a ClearedResult, its attempts are
+/// numbered on, and Rules::max_attempts counts anew. The farm does not hold finished builds: `build` is the row as the
+/// store has it. Ignored if it is not finished, was retried since it was read, or is not configured any more.
+struct RetryBuild {
+  model::Build build;
+  std::string by;
+};
+/// The configuration changed. Builds that wait and are no longer configured end as lost; those that run go on to their
+/// end. Everything else keeps what it was accepted for.
+struct RulesChanged {
+  Rules rules;
+};
+/// The session's worker is about to end: it gets no further attempt. Ignored for a session that is not known.
+struct SessionDraining {
+  model::SessionId session;
+};
+/// The coordinator is about to end: no attempt is begun from now on. It lasts as long as this object.
+struct Drain {};
+
+using Event = std::variant<CommitsSeen, WorkerConnected, SessionEnded, StepChanged, AttemptEnded, CancelBuild,
+                           RetryBuild, RulesChanged, SessionDraining, Drain>;
 
 // Actions.
 
@@ -95,7 +125,8 @@ struct StartAttempt {
   model::Build build;
   model::Attempt attempt;
 };
-/// Stop what the attempt does; its end needs no report (a late one is ignored).
+/// Stop what the attempt does, then report AttemptEnded: for the farm the attempt has ended, but its worker is only
+/// free then (if its session still lasts).
 struct StopAttempt {
   model::BuildId build;
   int attempt = 0;
@@ -118,8 +149,10 @@ struct Decision {
 struct Waiting {
   /// "waits for a worker of host type h: 2 connected, 2 busy; 3 builds are ahead; since 2025-01-31 12:00:00 UTC"
   std::string sentence;
-  std::string label;  ///< one of few words, for metrics: "no_worker", "busy"
-  /// When it was accepted, or when its last attempt was lost if that was in this object's life.
+  /// One of few words, for metrics: "no_worker", "busy", "draining" (the coordinator, or every worker that there is,
+  /// is about to end), "stopping" (an earlier attempt of the same build).
+  std::string label;
+  /// When it was accepted, or when its last attempt was lost or it was retried if that was in this object's life.
   model::Time since;
   std::size_t ahead = 0;  ///< builds for the same host type that will be started before it
 };
@@ -144,8 +177,12 @@ class Farm {
   std::vector<model::Build> unfinished() const;
   /// Connected workers, longest connected first.
   std::vector<model::Session> sessions() const;
-  /// The build that the session's worker is leased to.
+  /// The build that the session's worker is leased to; of a cancelled one until it has stopped.
   std::optional<model::BuildId> leased_to(const model::SessionId& session) const;
+  /// Whether the session's worker is about to end.
+  bool draining(const model::SessionId& session) const;
+  /// Why builds of this kind are not made any more ("builder b is no longer configured"); empty if they are.
+  std::string unconfigured(const model::Build& build) const;
   bool idle() const;  ///< no build waits or runs
 
  private:
@@ -155,6 +192,8 @@ class Farm {
     std::size_t branch = 0;             ///< its branch's place in branches_
     model::Time since;                  ///< for Waiting
     std::set<model::WorkerId> lost_on;  ///< a hint for the choice of worker, not kept in rows
+    /// Set while a cancelled attempt of it has not stopped yet.
+    std::optional<model::SessionId> stopping_on;
     // While it runs:
     std::optional<model::Attempt> attempt;
     model::Lease lease;
@@ -162,8 +201,12 @@ class Farm {
   };
   struct Worker {
     model::Session session;
-    std::optional<model::BuildId> build;  ///< what it is leased to
-    std::uint64_t turn = 0;               ///< smaller: longer idle
+    std::optional<model::BuildId> build;   ///< whose running attempt it is leased to
+    std::optional<model::Lease> stopping;  ///< that of a cancelled attempt which has not stopped yet
+    bool draining = false;
+    std::uint64_t turn = 0;  ///< smaller: longer idle
+
+    bool free() const { return !build && !stopping && !draining; }
   };
   /// One event being decided.
   struct Round {
@@ -182,17 +225,24 @@ class Farm {
   void on(const SessionEnded& event, Round& round);
   void on(const StepChanged& event, Round& round);
   void on(const AttemptEnded& event, Round& round);
+  void on(const CancelBuild& event, Round& round);
+  void on(const RetryBuild& event, Round& round);
+  void on(const RulesChanged& event, Round& round);
+  void on(const SessionDraining& event, Round& round);
+  void on(const Drain& event, Round& round);
 
   const RepositoryRule* rule_of(const model::RepositoryName& repository) const;
   const BuilderRule* rule_of(const model::BuilderName& builder) const;
   std::size_t branch_index(const model::RepositoryName& repository, const model::BranchName& branch);
-  void accept(model::Commit commit, const RepositoryRule& rule, const model::BranchCommit& place, std::size_t branch,
-              Round& round);
+  void take_up_lease(model::Lease lease);
+  void accept(const RepositoryRule& rule, const model::BranchCommit& place, std::size_t branch, Round& round);
   bool mark_built(const model::BuildKey& key);
 
   void begin_attempt(Item& item, Worker& worker, Round& round);
   void close_attempt(Item& item, model::AttemptOutcome outcome, const std::string& why, Round& round);
   void lose_attempt(Item& item, const std::string& why, Round& round);
+  void release(Worker& worker, Round& round);
+  void drop_unconfigured(Round& round);
   void finish(model::BuildId build, model::Result result, std::string why, Round& round);
   void end_session(const model::SessionId& session, const std::string& why, Round& round);
   void remember_ended(const model::SessionId& session);
@@ -211,6 +261,11 @@ class Farm {
   model::BuildId last_build_;
   model::LeaseNumber last_lease_;
   std::uint64_t last_turn_ = 0;
+  bool draining_ = false;
+  /// Leases that were found held by nobody who is known; released at the start.
+  std::vector<model::Lease> stray_leases_;
+  /// Build::retries of those that were retried in this object's life: a row that is older comes too late.
+  std::map<model::BuildId, int> retries_;
   // Sessions that ended lately, so that a WorkerConnected that comes late does not revive one.
   std::deque<model::SessionId> ended_order_;
   std::set<model::SessionId> ended_;

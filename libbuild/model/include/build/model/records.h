@@ -36,8 +36,9 @@ struct BranchCommit {
 
 enum class BuildState { waiting, running, finished };
 
-/// How a build ended. `lost` is the farm's fault (no attempt could be brought to an end), the others the commit's.
-enum class Result { none, ok, failed, lost };
+/// How a build ended. `lost` is the farm's fault (no attempt could be brought to an end), `cancelled` somebody's wish,
+/// the others the commit's.
+enum class Result { none, ok, failed, lost, cancelled };
 
 /// One commit to be built by one builder. There is one per (repository, commit, builder).
 struct Build {
@@ -55,11 +56,27 @@ struct Build {
   std::optional<Time> finished;
   /// A sentence about the result; empty for ok. While the build waits after losses, it names those.
   std::string why;
+  int retries = 0;          ///< how often its result was cleared so that it builds again
+  int attempts_before = 0;  ///< of `attempts`, how many were begun before the last retry: they are not counted again
 
   bool operator==(const Build&) const = default;
 };
 
-enum class AttemptOutcome { running, ok, failed, lost };
+/// A result that a build had until somebody wanted it built again. There is one for each of Build::retries.
+struct ClearedResult {
+  BuildId build;
+  int number = 0;                  ///< from 1
+  Result result = Result::failed;  ///< never none
+  std::string why;
+  Time finished;
+  int attempts = 0;  ///< how many were begun until then; later ones belong to a later result
+  Time cleared;
+  std::string cleared_by;
+
+  bool operator==(const ClearedResult&) const = default;
+};
+
+enum class AttemptOutcome { running, ok, failed, lost, cancelled };
 
 /// One try at a build, on one worker, under one lease.
 struct Attempt {
@@ -93,7 +110,8 @@ struct Step {
   bool operator==(const Step&) const = default;
 };
 
-/// The right of one attempt to use one worker.
+/// The right of one attempt to use one worker. It is released when nothing of the attempt runs there any more, which
+/// for an attempt that was cancelled is later than its end.
 struct Lease {
   LeaseNumber number;
   WorkerId worker;
@@ -125,7 +143,7 @@ struct Session {
 };
 
 /// A row to be written: the whole record, replacing one with the same key. Writing it twice changes nothing.
-using Change = std::variant<Commit, BranchCommit, Build, Attempt, Step, Lease, Session>;
+using Change = std::variant<Commit, BranchCommit, Build, Attempt, Step, Lease, Session, ClearedResult>;
 using Changes = std::vector<Change>;
 
 /// What there is one build of.
@@ -153,8 +171,8 @@ struct OpenRows {
 };
 
 std::string_view name_of(BuildState state);        ///< "waiting", "running", "finished"
-std::string_view name_of(Result result);           ///< "none", "ok", "failed", "lost"
-std::string_view name_of(AttemptOutcome outcome);  ///< "running", "ok", "failed", "lost"
+std::string_view name_of(Result result);           ///< "none", "ok", "failed", "lost", "cancelled"
+std::string_view name_of(AttemptOutcome outcome);  ///< "running", "ok", "failed", "lost", "cancelled"
 /// The inverse; nullopt for text that is none of the names.
 std::optional<BuildState> build_state_from(std::string_view name);
 std::optional<Result> result_from(std::string_view name);

@@ -29,6 +29,8 @@ struct BuildDetails {
   model::Commit commit;
   std::vector<model::Attempt> attempts;  ///< oldest first
   std::vector<model::Step> steps;        ///< by attempt, then index
+  /// Results that it had before it was built again, oldest first.
+  std::vector<model::ClearedResult> cleared;
 };
 
 /// A dashboard row: a commit and its builds.
@@ -64,6 +66,9 @@ class Store {
   virtual std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository,
                                                 const model::BranchName& branch, const CommitRange& range) const = 0;
   virtual std::optional<BuildDetails> build(model::BuildId id) const = 0;
+  /// A builder's builds of a commit: one for each repository that has the commit, oldest first.
+  virtual std::vector<model::Build> builds_by(const model::BuilderName& builder,
+                                              const model::CommitHash& commit) const = 0;
   /// The newest `limit` builds by id, newest first.
   virtual std::vector<model::Build> recent_builds(std::size_t limit) const = 0;
   /// Sessions that ended at `since` or later, the newest end first.
