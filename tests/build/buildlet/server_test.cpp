@@ -500,7 +500,8 @@ TEST_CASE("a drained worker says so, serves what follows, and is over when nothi
   const DrainLimits limits{.quiet = std::chrono::milliseconds{200}, .longest = std::chrono::minutes{1}};
   worker.server.drain(limits, [&] { over = true; });
   CHECK(value_of(worker.loop, client.status()).draining);
-  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28,\"draining\":true}");
+  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28,\"draining\":true,\"working\":1}");
+  CHECK(value_of(worker.loop, client.status()).working == 1);
   // Longer than the quiet time, but a command runs.
   worker.loop.run_until_done(worker.clock.sleep_for(2 * limits.quiet));
   CHECK(!over);

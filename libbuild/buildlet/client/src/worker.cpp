@@ -103,6 +103,8 @@ WorkerStatus parse_status(const Call& call, const std::string& body) {
     const auto version = document.FindMember("Version");
     const auto draining = document.FindMember("draining");
     WorkerStatus status;
+    const auto working = document.FindMember("working");
+    if (working != document.MemberEnd() && working->value.IsInt()) status.working = working->value.GetInt();
     status.draining = draining != document.MemberEnd() && draining->value.IsBool() && draining->value.GetBool();
     if (version != document.MemberEnd() && version->value.IsInt()) {
       status.version = version->value.GetInt();

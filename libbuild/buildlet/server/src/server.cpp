@@ -144,7 +144,9 @@ io::Task<> Server::handle_healthz(net::Request&, net::Response& response) {
 
 io::Task<> Server::handle_status(net::Request& request, net::Response& response) {
   require_method(request, "GET");
-  std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true}" : "}");
+  std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true" : "");
+  if (gate_.inside() > 0) body += ",\"working\":" + std::to_string(gate_.inside());
+  body += "}";
   co_await response.send(200, "application/json; charset=utf-8", std::move(body));
 }
 

@@ -54,6 +54,8 @@ struct WorkerStatus {
   /// The worker is about to end: it goes on with what it does, and is to be given nothing new. Never set by an
   /// original's worker.
   bool draining = false;
+  /// How many commands and transfers are under way. Always 0 from an original's worker.
+  int working = 0;
 };
 
 struct RunSpec {
