@@ -214,6 +214,23 @@ FarmConfig parse(const std::string& text, const std::string& name, const std::fi
   return read_farm(name, root, base);
 }
 
+std::vector<std::string> keep_what_needs_a_restart(const FarmConfig& current, FarmConfig& next) {
+  std::vector<std::string> sentences;
+  const auto keep = [&](const char* name, const auto& old, auto& given) {
+    if (given == old) return;
+    given = old;
+    sentences.push_back(std::string(name) + " has changed and is taken over by the next start only");
+  };
+  keep("listen", current.listen, next.listen);
+  keep("web_listen", current.web_listen, next.web_listen);
+  keep("state_dir", current.state_dir, next.state_dir);
+  keep("tls_certificate", current.tls_certificate, next.tls_certificate);
+  keep("tls_key", current.tls_key, next.tls_key);
+  keep("tls_names", current.tls_names, next.tls_names);
+  keep("master_key_file", current.master_key_file, next.master_key_file);
+  return sentences;
+}
+
 std::vector<std::string> known_keys() {
   std::vector<std::string> keys;
   const auto add = [&](std::string_view table, std::span<const std::string_view> names) {

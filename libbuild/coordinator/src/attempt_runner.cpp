@@ -18,6 +18,8 @@ using model::AttemptOutcome;
 /// Where the tree lies in the worker's work directory.
 constexpr const char* kSourceDirectory = "src";
 constexpr std::size_t kBufferSize = 64 * 1024;
+/// A command that was killed is gone at once, unless the kernel has to wait for a disk.
+constexpr io::Duration kQuietLimit = std::chrono::seconds{20}, kQuietPoll = std::chrono::milliseconds{50};
 /// A step that prints more is ended: its log would fill the coordinator's disk.
 constexpr std::uint64_t kMaxLog = 1024ull * 1024 * 1024;
 
@@ -36,21 +38,38 @@ model::RunId run_id(model::BuildId build, int attempt, int step) {
 
 AttemptRunner::AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
                              farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
-                             const config::RepositoryConfig& repository, const config::BuilderConfig& builder,
-                             git::Mirror& mirror)
+                             config::RepositoryConfig repository, config::BuilderConfig builder,
+                             std::shared_ptr<git::Mirror> mirror)
     : executor_(executor),
       clock_(clock),
       farm_(farm),
       logs_(logs),
       start_(std::move(start)),
       session_(std::move(session)),
-      repository_(repository),
-      builder_(builder),
-      mirror_(mirror) {}
+      repository_(std::move(repository)),
+      builder_(std::move(builder)),
+      mirror_(std::move(mirror)) {}
 
 void AttemptRunner::stop() noexcept {
   stopping_ = true;
+  killed_ = true;
   if (current_ != nullptr) current_->kill();
+}
+
+// Killing a run gives its connection up; the worker notices a moment later. It is free when it says that nothing is
+// under way, or its session is closed. Empty: it is.
+io::Task<std::string> AttemptRunner::wait_until_quiet() {
+  const io::Instant limit = clock_.now() + kQuietLimit;
+  try {
+    while (true) {
+      const buildlet::WorkerStatus status = co_await session_->worker().status();
+      if (status.working == 0) co_return std::string();
+      if (clock_.now() >= limit) co_return "a command that was killed would not end";
+      co_await clock_.sleep_for(kQuietPoll);
+    }
+  } catch (const std::runtime_error& error) {
+    co_return error.what();
+  }
 }
 
 io::Task<> AttemptRunner::run() {
@@ -60,16 +79,20 @@ io::Task<> AttemptRunner::run() {
   } catch (const std::exception& error) {
     verdict = lost(error.what());
   }
-  if (verdict.worker == Verdict::Worker::broken && !stopping_) {
+  std::string broken_worker = verdict.worker == Verdict::Worker::broken ? verdict.why : std::string();
+  if (killed_ && broken_worker.empty()) broken_worker = co_await wait_until_quiet();
+  if (!broken_worker.empty() && verdict.outcome == AttemptOutcome::lost) {
     // The end of its session is what the farm hears: so the next attempt does not go to it again.
-    session_->close(verdict.why);
+    session_->close(broken_worker);
     co_return;
   }
+  if (!broken_worker.empty()) farm_.post(farm::SessionDraining{.session = start_.attempt.session});
   farm_.post(farm::AttemptEnded{.build = start_.build.id,
                                 .attempt = start_.attempt.number,
                                 .lease = start_.attempt.lease,
                                 .outcome = verdict.outcome,
                                 .why = verdict.why});
+  if (!broken_worker.empty()) session_->close(broken_worker);
 }
 
 io::Task<AttemptRunner::Verdict> AttemptRunner::run_all() {
@@ -128,14 +151,15 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::send_tree(livelog::Writer& log) 
   std::string line = "Commit " + build.commit.value + " of " + build.repository.value + " for " + build.builder.value +
                      " on " + session_->record().hostname + ", attempt " + std::to_string(start_.attempt.number) + ".";
   co_await append_line(log, std::move(line));
-  const std::vector<std::string> gaps = co_await mirror_.gaps(build.commit);
+  const std::vector<std::string> gaps = co_await mirror_->gaps(build.commit);
   for (const std::string& gap : gaps) co_await append_line(log, "Note: " + gap);
   const std::vector<std::string> everything{"."};
   co_await session_->worker().remove_all(everything);
-  const std::unique_ptr<base::Subprocess> archive = mirror_.archive(build.commit);
+  const std::unique_ptr<base::Subprocess> archive = mirror_->archive(build.commit);
   std::uint64_t bytes = 0;
   bool whole = false;
   const buildlet::BodySource source = [&](io::asio::mutable_buffer into) -> io::Task<std::size_t> {
+    if (stopping_) throw std::runtime_error("it was stopped");
     const std::size_t count = co_await archive->read_output(into);
     bytes += count;
     whole = count == 0;
@@ -200,7 +224,10 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::run_step(int index, const config
 
 io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, livelog::Writer& log,
                                                        const config::StepConfig& step) {
-  const io::Deadline limit(clock_, executor_, step.time_limit, [&run] { run.kill(); });
+  const io::Deadline limit(clock_, executor_, step.time_limit, [this, &run] {
+    killed_ = true;
+    run.kill();
+  });
   bool too_long = false;
   std::vector<char> buffer(kBufferSize);
   for (std::uint64_t offset = 0;;) {
@@ -209,6 +236,7 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, livel
     if (count == 0) break;
     if (offset + count > kMaxLog) {
       too_long = true;
+      killed_ = true;
       run.kill();
       break;
     }
@@ -219,6 +247,7 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, livel
   if (result.outcome == buildlet::RunOutcome::succeeded) co_return Verdict{};
   if (limit.expired()) co_return failed("the time limit of " + seconds_text(step.time_limit) + " was exceeded");
   if (too_long) co_return failed("it printed more than " + std::to_string(kMaxLog) + " bytes");
+  if (stopping_) co_return lost("it was stopped");
   if (result.outcome == buildlet::RunOutcome::lost) co_return broken(std::move(result.text));
   if (result.outcome == buildlet::RunOutcome::could_not_run) result.text = "it could not be run: " + result.text;
   co_return failed(std::move(result.text));

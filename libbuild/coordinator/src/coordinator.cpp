@@ -9,6 +9,9 @@ namespace build::coordinator {
 
 namespace {
 
+/// How long a worker has to stop what was cancelled; then its session is closed.
+constexpr io::Duration kStopLimit = std::chrono::seconds{30};
+
 farm::Rules rules_of(const config::FarmConfig& config) {
   farm::Rules rules;
   rules.max_attempts = config.max_attempts;
@@ -39,24 +42,46 @@ Coordinator::Coordinator(Seams seams, config::FarmConfig config, WorkerTrust tru
       hub_(seams_.executor, seams_.clock, seams_.random, seams_.log, std::move(trust), loop_),
       gate_(seams_.executor) {
   base::ensure_private_directory(config_.state_dir / "mirrors");
-  for (const config::RepositoryConfig& repository : config_.repositories)
-    watches_.push_back(std::make_unique<RepositoryWatch>(
-        seams_.executor, seams_.clock, seams_.pool, seams_.log, repository, git::Location::parse(repository.url),
-        config_.state_dir / "mirrors" / (repository.name.value + ".git"), store_, loop_));
+  for (const config::RepositoryConfig& repository : config_.repositories) watches_.push_back(make_watch(repository));
 }
 
 Coordinator::~Coordinator() = default;
 
 io::Task<> Coordinator::run() {
   const io::Gate::Pass pass = gate_.enter();
-  for (const auto& watch : watches_)
-    io::spawn(seams_.executor, run_watch(*watch), [this](std::exception_ptr error) { log_failure(error); });
+  started_ = true;
+  for (const auto& watch : watches_) start_watch(watch, nullptr);
   co_await loop_.run();
 }
 
-io::Task<> Coordinator::run_watch(RepositoryWatch& watch) {
+std::shared_ptr<RepositoryWatch> Coordinator::make_watch(const config::RepositoryConfig& repository) {
+  return std::make_shared<RepositoryWatch>(
+      seams_.executor, seams_.clock, seams_.pool, seams_.log, repository, git::Location::parse(repository.url),
+      config_.state_dir / "mirrors" / (repository.name.value + ".git"), store_, loop_);
+}
+
+void Coordinator::start_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before) {
+  io::spawn(seams_.executor, run_watch(std::move(watch), std::move(before)),
+            [this](std::exception_ptr error) { log_failure(error); });
+}
+
+// `before` watched the same mirror with another configuration: two would write to it at once.
+io::Task<> Coordinator::run_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before) {
   const io::Gate::Pass pass = gate_.enter();
-  co_await watch.run();
+  while (!stopping_ && running_watches_.contains(before.get())) co_await loop_.changed().wait();
+  before.reset();
+  struct Entry {
+    std::set<const RepositoryWatch*>& set;
+    const RepositoryWatch* watch;
+    io::Event& changed;
+    ~Entry() {
+      set.erase(watch);
+      changed.notify_all();
+    }
+  };
+  running_watches_.insert(watch.get());
+  const Entry entry{running_watches_, watch.get(), loop_.changed()};
+  co_await watch->run();
 }
 
 void Coordinator::log_failure(std::exception_ptr error) {
@@ -70,7 +95,7 @@ void Coordinator::log_failure(std::exception_ptr error) {
 io::Task<> Coordinator::stop() {
   stopping_ = true;
   for (const auto& watch : watches_) watch->stop();
-  for (const auto& [build, runner] : attempts_) runner->stop();
+  for (const auto& [key, running] : attempts_) running.runner->stop();
   co_await hub_.stop();
   loop_.stop();
   co_await gate_.close();
@@ -90,11 +115,21 @@ void Coordinator::act(const farm::Action& action) {
   if (const auto* start = std::get_if<farm::StartAttempt>(&action)) {
     start_attempt(*start);
   } else if (const auto* stop = std::get_if<farm::StopAttempt>(&action)) {
-    const auto found = attempts_.find(stop->build);
-    if (found != attempts_.end()) found->second->stop();
+    stop_attempt(*stop);
   } else if (const auto* close = std::get_if<farm::CloseSession>(&action)) {
     hub_.close(close->session, close->why);
   }
+}
+
+void Coordinator::stop_attempt(const farm::StopAttempt& stop) {
+  const auto found = attempts_.find({stop.build, stop.attempt});
+  if (found == attempts_.end()) return;
+  found->second.runner->stop();
+  found->second.stop_limit = seams_.clock.call_after(seams_.executor, kStopLimit, [this, session = stop.session] {
+    hub_.close(session, "it did not stop a cancelled build within " +
+                            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kStopLimit).count()) +
+                            " s");
+  });
 }
 
 void Coordinator::start_attempt(const farm::StartAttempt& start) {
@@ -120,19 +155,49 @@ void Coordinator::start_attempt(const farm::StartAttempt& start) {
                                      {"commit", start.build.commit.value},
                                      {"builder", start.build.builder.value},
                                      {"host", session->record().hostname}});
+  const std::shared_ptr<git::Mirror> mirror(*watch, &(*watch)->mirror());
   auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, loop_, logs_, start, session,
-                                                *repository, *builder, (*watch)->mirror());
-  attempts_[start.build.id] = runner;
-  io::spawn(seams_.executor, run_attempt(runner, start.build.id),
-            [this](std::exception_ptr error) { log_failure(error); });
+                                                *repository, *builder, mirror);
+  const AttemptKey key{start.build.id, start.attempt.number};
+  attempts_[key].runner = runner;
+  io::spawn(seams_.executor, run_attempt(runner, key), [this](std::exception_ptr error) { log_failure(error); });
 }
 
-io::Task<> Coordinator::run_attempt(std::shared_ptr<AttemptRunner> runner, model::BuildId build) {
+io::Task<> Coordinator::run_attempt(std::shared_ptr<AttemptRunner> runner, AttemptKey key) {
   const io::Gate::Pass pass = gate_.enter();
   co_await runner->run();
-  const auto found = attempts_.find(build);
-  if (found != attempts_.end() && found->second == runner) attempts_.erase(found);
+  attempts_.erase(key);
   loop_.changed().notify_all();
+}
+
+io::Task<> Coordinator::drain() {
+  draining_ = true;
+  farm::Event event = farm::Drain{};
+  co_await loop_.submit(std::move(event));
+  while (!stopping_ && (!attempts_.empty() || !loop_.settled())) co_await loop_.changed().wait();
+}
+
+std::vector<std::string> Coordinator::reload(config::FarmConfig config) {
+  for (const config::RepositoryConfig& repository : config.repositories) git::Location::parse(repository.url);
+  std::vector<std::string> later = config::keep_what_needs_a_restart(config_, config);
+  config_ = std::move(config);
+  loop_.post(farm::RulesChanged{.rules = rules_of(config_)});
+  const auto watches = std::exchange(watches_, {});
+  for (const config::RepositoryConfig& repository : config_.repositories) {
+    const auto same = std::find_if(watches.begin(), watches.end(),
+                                   [&](const auto& watch) { return watch->config().name == repository.name; });
+    const std::shared_ptr<RepositoryWatch> before = same == watches.end() ? nullptr : *same;
+    if (before && before->config() == repository) {
+      watches_.push_back(before);
+      continue;
+    }
+    watches_.push_back(make_watch(repository));
+    if (started_) start_watch(watches_.back(), before);
+  }
+  for (const auto& watch : watches)
+    if (std::find(watches_.begin(), watches_.end(), watch) == watches_.end()) watch->stop();
+  reload_trouble_.reset();
+  return later;
 }
 
 std::vector<std::string> Coordinator::notices() const {
@@ -145,6 +210,11 @@ std::vector<std::string> Coordinator::notices() const {
     result.push_back("Nothing is decided at the moment, because the store cannot be written: " +
                      *loop_.store_trouble());
   for (std::string& sentence : hub_.notices()) result.push_back(std::move(sentence));
+  if (draining_)
+    result.push_back("The coordinator is draining: it ends when what runs has ended, and begins nothing new.");
+  if (reload_trouble_)
+    result.push_back("The changed configuration was not taken over, the farm goes on with the one it had: " +
+                     *reload_trouble_);
   for (const auto& watch : watches_)
     if (watch->trouble())
       result.push_back("Repository " + watch->config().name.value + " cannot be read: " + *watch->trouble());

@@ -110,20 +110,25 @@ RepositoryWatch::Choice RepositoryWatch::chosen(const git::Heads& present) const
 io::Task<> RepositoryWatch::look_at(model::BranchName branch, model::CommitHash head) {
   const auto ask = [this, &branch] { return store_.head(config_.name, branch); };
   const std::optional<model::BranchCommit> known = co_await pool_.run(ask);
-  if (known && known->hash == head) co_return;
+  const bool same = known && known->hash == head;
+  if (same && seen_) co_return;
   std::optional<model::CommitHash> after;
   std::size_t limit = static_cast<std::size_t>(config_.first_sight);
-  if (known) {
+  if (same) {
+    // The first look with this configuration: it may have builders that the head was not built by.
+    limit = 1;
+  } else if (known) {
     after = known->hash;
     limit = kMaxNewCommits;
   }
   farm::CommitsSeen seen{.repository = config_.name, .branch = branch, .commits = {}};
   seen.commits = co_await mirror_.commits(head, after, limit);
   if (seen.commits.empty()) co_return;
-  log_.info("new commits", {{"repository", config_.name.value},
-                            {"branch", branch.value},
-                            {"count", std::to_string(seen.commits.size())},
-                            {"head", head.value}});
+  if (!same)
+    log_.info("new commits", {{"repository", config_.name.value},
+                              {"branch", branch.value},
+                              {"count", std::to_string(seen.commits.size())},
+                              {"head", head.value}});
   co_await farm_.submit(std::move(seen));
 }
 

@@ -69,6 +69,10 @@ FarmConfig load(const std::filesystem::path& file);
 /// `name` stands for the file in messages; relative paths are taken relative to `base`.
 FarmConfig parse(const std::string& text, const std::string& name, const std::filesystem::path& base);
 
+/// For a farm that runs with `current` and is to take `next` over: puts back into `next` what only a restart can change
+/// (addresses, files, the certificate's names), and gives a sentence for each of those that differed.
+std::vector<std::string> keep_what_needs_a_restart(const FarmConfig& current, FarmConfig& next);
+
 /// Every key that a file may have, with its table: "coordinator.listen", "repository.step.name". For checking the
 /// documentation.
 std::vector<std::string> known_keys();

@@ -19,14 +19,15 @@ model::RunId run_id(model::BuildId build, int attempt, int step);
 
 class AttemptRunner {
  public:
-  /// Everything handed in by reference outlives the runner.
+  /// Everything handed in by reference outlives the runner. It keeps the configuration that it began with.
   AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
-                farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
-                const config::RepositoryConfig& repository, const config::BuilderConfig& builder, git::Mirror& mirror);
+                farm::StartAttempt start, std::shared_ptr<WorkerSession> session, config::RepositoryConfig repository,
+                config::BuilderConfig builder, std::shared_ptr<git::Mirror> mirror);
 
-  /// Runs it to its end and tells the farm how it ended.
+  /// Runs it to its end and tells the farm how it ended, when nothing of it runs on the worker any more; closes the
+  /// worker's session if that cannot be known.
   io::Task<> run();
-  /// Ends it as soon as possible.
+  /// Ends it as soon as possible: run() returns soon.
   void stop() noexcept;
 
  private:
@@ -46,6 +47,7 @@ class AttemptRunner {
   }
 
   io::Task<Verdict> run_all();
+  io::Task<std::string> wait_until_quiet();
   io::Task<Verdict> send_source();
   io::Task<Verdict> send_tree(livelog::Writer& log);
   io::Task<Verdict> run_step(int index, const config::StepConfig& step);
@@ -60,11 +62,12 @@ class AttemptRunner {
   livelog::LogStore& logs_;
   farm::StartAttempt start_;
   std::shared_ptr<WorkerSession> session_;
-  const config::RepositoryConfig& repository_;
-  const config::BuilderConfig& builder_;
-  git::Mirror& mirror_;
+  const config::RepositoryConfig repository_;
+  const config::BuilderConfig builder_;
+  const std::shared_ptr<git::Mirror> mirror_;
   buildlet::Run* current_ = nullptr;
   bool stopping_ = false;
+  bool killed_ = false;  ///< something on the worker was told to end rather than seen to
 };
 
 }  // namespace build::coordinator

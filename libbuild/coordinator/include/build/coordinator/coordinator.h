@@ -13,10 +13,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace build::coordinator {
+
+inline constexpr std::size_t kMaxPersonName = 200;
 
 /// What the coordinator reaches the world through.
 struct Seams {
@@ -25,6 +29,17 @@ struct Seams {
   io::BlockingPool& pool;
   base::RandomSource& random;
   base::Logger& log;
+};
+
+/// What became of something that a person wanted.
+struct ControlAnswer {
+  enum class Outcome {
+    done,
+    unknown,  ///< there is no such build
+    refused,  ///< it cannot be done in the state that things are in
+  };
+  Outcome outcome = Outcome::done;
+  std::string sentence;  ///< for the person: what was done, or why not
 };
 
 class Coordinator {
@@ -47,6 +62,31 @@ class Coordinator {
   /// Returns once idle().
   io::Task<> until_idle();
 
+  // What people want. `by` is the name of who wants it: it is stored and shown, cut to kMaxPersonName bytes. The answer
+  // comes when it is durable. Throws operation_aborted when the coordinator stops meanwhile.
+
+  /// Ends a build that waits or runs. What runs on a worker may take a moment to stop; the worker gets nothing else
+  /// until then.
+  io::Task<ControlAnswer> cancel_build(model::BuildId build, std::string by);
+  /// Clears the result of a finished build, so that it is built again. Its attempts and the result are kept.
+  io::Task<ControlAnswer> retry_build(model::BuildId build, std::string by);
+  /// The same for what a builder built of a commit, in every repository that has the commit. That there is nothing to
+  /// clear is no reason to refuse it.
+  io::Task<ControlAnswer> clear_results(model::BuilderName builder, model::CommitHash commit, std::string by);
+
+  /// Takes another configuration over. Builds that wait and whose builder or repository is not in it any more end as
+  /// lost; those that run go on to their end as they began. Repositories that are new or changed are looked at at once.
+  /// Gives a sentence for each setting that differs but needs a restart; config() keeps the old value of it. Throws
+  /// std::invalid_argument, and nothing is changed, if a repository's URL is refused.
+  std::vector<std::string> reload(config::FarmConfig config);
+  /// Shows among the notices why a configuration was not taken over, until reload() succeeds.
+  void reload_failed(std::string sentence) { reload_trouble_ = std::move(sentence); }
+
+  /// From now on no attempt is begun. Returns when none runs any more and all that was decided is durable. There is no
+  /// way back but a new start.
+  io::Task<> drain();
+  bool draining() const { return draining_; }
+
   const config::FarmConfig& config() const { return config_; }
   const farm::Farm& farm() const { return loop_.farm(); }
   /// Notified when something about the farm changed.
@@ -59,9 +99,15 @@ class Coordinator {
  private:
   void act(const farm::Action& action);
   void start_attempt(const farm::StartAttempt& start);
-  io::Task<> run_watch(RepositoryWatch& watch);
+  void stop_attempt(const farm::StopAttempt& stop);
+  using AttemptKey = std::pair<model::BuildId, int>;
+  io::Task<> run_attempt(std::shared_ptr<AttemptRunner> runner, AttemptKey key);
+  std::shared_ptr<RepositoryWatch> make_watch(const config::RepositoryConfig& repository);
+  void start_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before);
+  io::Task<> run_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before);
   void log_failure(std::exception_ptr error);
-  io::Task<> run_attempt(std::shared_ptr<AttemptRunner> runner, model::BuildId build);
+  std::optional<ControlAnswer> cannot_decide() const;
+  io::Task<std::optional<model::Build>> read_build(model::BuildId build);
 
   Seams seams_;
   config::FarmConfig config_;
@@ -70,9 +116,16 @@ class Coordinator {
   livelog::LogStore& logs_;
   FarmLoop loop_;
   WorkerHub hub_;
-  std::vector<std::unique_ptr<RepositoryWatch>> watches_;
-  std::map<model::BuildId, std::shared_ptr<AttemptRunner>> attempts_;
-  bool stopping_ = false;
+  /// One for each configured repository. What uses a mirror shares its watch.
+  std::vector<std::shared_ptr<RepositoryWatch>> watches_;
+  std::set<const RepositoryWatch*> running_watches_;
+  struct Running {
+    std::shared_ptr<AttemptRunner> runner;
+    io::Alarm stop_limit;
+  };
+  std::map<AttemptKey, Running> attempts_;
+  std::optional<std::string> reload_trouble_;
+  bool started_ = false, draining_ = false, stopping_ = false;
   io::Gate gate_;
 };
 
