@@ -1,8 +1,6 @@
-// buildlet: the worker. Reads the flags, wires the parts together, registers with the coordinator and serves it until
-// it is told to stop.
+// buildlet: the worker. Wires the parts together, registers with the coordinator or listens, and serves until it is
+// told to stop.
 
-#include <build/base/build_info.h>
-#include <build/base/cli.h>
 #include <build/base/environment.h>
 #include <build/base/file.h>
 #include <build/base/log.h>
@@ -31,6 +29,8 @@
 
 #include <unistd.h>
 
+#include "settings.h"
+
 namespace {
 
 using namespace build;
@@ -43,95 +43,13 @@ constexpr io::Duration kStopLimit = std::chrono::seconds{5};
 // The coordinator may be slow to take output while a command runs; only a dead one is given up.
 constexpr io::Duration kSlowReaderLimit = std::chrono::minutes{5};
 
-struct Flags {
-  std::string coordinator = "localhost:8119";
-  std::string host_type;
-  std::string hostname;
-  fs::path workdir;
-  fs::path state_dir;
-  fs::path key_file;
-  fs::path coordinator_ca;
-  std::string coordinator_fingerprint;
-  io::Duration drain_limit = std::chrono::minutes{10};
-  bool halt = false;
-  base::LogOptions log;
-};
-
-struct Settings {
-  Flags flags;
-  io::ServiceManager::Place service;
-  io::HostPort coordinator;
-  io::TlsTrust trust;
-};
-
-std::string version_text() {
-  return "buildlet version " + std::to_string(buildlet::kVersion) + " (" + buildlet::platform() +
-         ")\nbuilt as xbuild " + base::version_text();
-}
-
-io::TlsTrust trust_of(const Flags& flags) {
-  io::TlsTrust trust;
-  if (!flags.coordinator_ca.empty()) {
-    trust.kind = io::TlsTrust::Kind::ca_file;
-    trust.ca_file = flags.coordinator_ca;
-  } else if (!flags.coordinator_fingerprint.empty()) {
-    const auto fingerprint = io::parse_fingerprint(flags.coordinator_fingerprint);
-    if (!fingerprint) throw std::invalid_argument("-coordinator-fingerprint is not \"sha256:\" and 64 hex digits");
-    trust.kind = io::TlsTrust::Kind::fingerprint;
-    trust.fingerprint = *fingerprint;
-  }
-  return trust;
-}
-
-std::optional<int> parse_flags(int argc, char** argv, Settings& settings) {
-  Flags& flags = settings.flags;
-  base::CommandLine cli("buildlet", "A worker: registers with a coordinator and runs the builds it is given.");
-  cli.text("coordinator", flags.coordinator, "HOST:PORT", "the coordinator to register with, over TLS");
-  cli.text("reverse-type", flags.host_type, "TYPE", "the host type to register as (required)");
-  cli.text("hostname", flags.hostname, "NAME", "the name to register under; default: $HOSTNAME, or this machine's");
-  cli.path("workdir", flags.workdir, "DIR",
-           "where to unpack and run; must be missing, empty, or this worker's own; default: in the state directory");
-  cli.path("state-dir", flags.state_dir, "DIR",
-           "where this worker keeps its id; default: $XDG_STATE_HOME/xbuild/buildlet-TYPE");
-  cli.path("key-file", flags.key_file, "FILE",
-           "the builder key of the host type; default: $GO_BUILD_KEY_PATH, or ~/.gobuildkey-TYPE");
-  cli.path("coordinator-ca", flags.coordinator_ca, "FILE",
-           "trust coordinators with a certificate of these authorities (PEM) instead of the system's");
-  cli.text("coordinator-fingerprint", flags.coordinator_fingerprint, "FP",
-           "trust the one coordinator whose certificate has this SHA-256 fingerprint");
-  cli.duration("drain-limit", flags.drain_limit, "DURATION",
-               "how long SIGTERM lets what runs go on, with the steps that follow it; 0: end at once");
-  cli.toggle("halt", flags.halt, "halt this machine when the coordinator asks the worker to end");
-  base::add_log_flags(cli, flags.log);
-  cli.version_text(version_text());
-  cli.example("buildlet -coordinator farm.example.org:443 -reverse-type host-linux-amd64 -key-file ~/farm.key",
-              "work for that farm");
-  if (const auto exit_code = cli.parse(argc, argv)) return exit_code;
-  try {
-    if (flags.host_type.empty()) return cli.usage_error("-reverse-type is missing: name the host type to register as");
-    buildlet::check_host_type(flags.host_type);
-    if (!flags.coordinator_ca.empty() && !flags.coordinator_fingerprint.empty()) {
-      return cli.usage_error("-coordinator-ca and -coordinator-fingerprint exclude each other");
-    }
-    const bool has_port = flags.coordinator.find(':') != std::string::npos;
-    settings.coordinator = io::HostPort::parse(has_port ? flags.coordinator : flags.coordinator + ":443");
-    settings.trust = trust_of(flags);
-  } catch (const std::invalid_argument& error) {
-    return cli.usage_error(error.what());
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> environment_variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
 /// The state directory, locked.
 struct State {
   explicit State(const Flags& flags)
-      : directory(flags.state_dir.empty() ? buildlet::default_state_dir(flags.host_type, environment_variable)
-                                          : fs::absolute(flags.state_dir)) {
+      : directory(flags.state_dir.empty()
+                      ? buildlet::default_state_dir(flags.host_type.empty() ? "listen" : flags.host_type,
+                                                    environment_variable)
+                      : fs::absolute(flags.state_dir)) {
     base::ensure_private_directory(directory);
     lock = std::make_unique<base::LockFile>(directory / "lock");
   }
@@ -156,21 +74,42 @@ class Program {
         service_(loop_.executor(), clock_, settings_.service,
                  [this](const std::string& sentence) { log_.warning(sentence); }),
         state_(settings_.flags),
-        key_(buildlet::load_builder_key(settings_.flags.key_file, settings_.flags.host_type, environment_variable)),
-        tls_(settings_.trust),
         workdir_(state_.open_workdir(settings_.flags.workdir)),
         buildlet_(loop_.executor(), clock_, pool_, *workdir_, server_options(), log_),
-        http_(loop_.executor(), clock_, routes(), http_limits(),
-              [this](const std::string& sentence) { log_.warning(sentence); }),
-        worker_(
-            loop_.executor(), clock_, random_, [this] { return dial(); }, http_, registration(), log_) {}
+        http_(loop_.executor(), clock_, routes(), http_limits(), complaints()),
+        health_(loop_.executor(), clock_, health_routes(), {}, complaints()) {
+    if (settings_.listen) {
+      if (settings_.listen->tls) tls_server_.emplace(*settings_.listen->tls);
+      listener_ = std::make_unique<io::TcpListener>(loop_.executor(), settings_.listen->address);
+    } else {
+      tls_client_.emplace(settings_.trust);
+      worker_ = std::make_unique<buildlet::ReverseWorker>(
+          loop_.executor(), clock_, random_, [this] { return dial(); }, http_, registration(), log_);
+    }
+    if (settings_.health) {
+      health_listener_ = std::make_unique<io::TcpListener>(loop_.executor(), *settings_.health);
+    }
+  }
 
   int run() {
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
     loop_.on_signals({SIGINT, SIGTERM}, [this](int signal) { on_signal(signal); });
-    service_.ready("working for " + settings_.coordinator.str() + " as " + settings_.flags.host_type);
     log_.info("working in " + workdir_->path(), {{"state", state_.directory.string()}});
-    io::spawn(loop_.executor(), worker_.run(), fatal);
+    if (health_listener_) {
+      log_.info("answering /healthz", {{"port", std::to_string(health_listener_->port())}});
+      io::spawn(loop_.executor(), health_.serve(*health_listener_), fatal);
+    }
+    if (worker_) {
+      service_.ready("working for " + settings_.coordinator.str() + " as " + settings_.flags.host_type);
+      io::spawn(loop_.executor(), worker_->run(), fatal);
+    } else {
+      service_.ready("listening on " + settings_.listen->address.str());
+      if (!settings_.listen->warning.empty()) log_.warning(settings_.listen->warning);
+      log_.info("listening", {{"host", settings_.listen->address.host},
+                              {"port", std::to_string(listener_->port())},
+                              {"tls", tls_server_ ? "yes" : "no"}});
+      io::spawn(loop_.executor(), http_.serve(*listener_, tls_server_ ? &*tls_server_ : nullptr), fatal);
+    }
     loop_.run();
     // Something that could not be ended in time still refers to the parts of this object.
     if (!stopped_) std::_Exit(exit_code_);
@@ -181,6 +120,7 @@ class Program {
   buildlet::ServerOptions server_options() {
     buildlet::ServerOptions options;
     options.environment = base::environment_from(environ);
+    if (settings_.listen) options.password = settings_.listen->password;
     options.on_halt = [this] {
       halt_asked_ = true;
       begin_stop();
@@ -194,6 +134,16 @@ class Program {
     return router;
   }
 
+  net::Router health_routes() {
+    net::Router router;
+    buildlet_.add_health_route(router);
+    return router;
+  }
+
+  net::ServerLog complaints() {
+    return [this](const std::string& sentence) { log_.warning(sentence); };
+  }
+
   static net::ServerLimits http_limits() {
     net::ServerLimits limits;
     limits.write_timeout = kSlowReaderLimit;
@@ -204,7 +154,8 @@ class Program {
     buildlet::Registration registration;
     registration.host_type = settings_.flags.host_type;
     registration.hostname = buildlet::worker_hostname(settings_.flags.hostname, environment_variable);
-    registration.key = key_;
+    registration.key =
+        buildlet::load_builder_key(settings_.flags.key_file, settings_.flags.host_type, environment_variable);
     registration.worker_id = buildlet::load_worker_id(state_.directory, random_);
     registration.instance_id = base::random_id(random_);
     registration.features = {"persistent-id"};
@@ -214,7 +165,7 @@ class Program {
   io::Task<io::StreamPtr> dial() {
     const io::HostPort address = settings_.coordinator;
     io::StreamPtr transport = co_await io::tcp_connect(loop_.executor(), clock_, address, kConnectLimit);
-    co_return co_await tls_.connect(std::move(transport), address.host, clock_, kHandshakeLimit);
+    co_return co_await tls_client_->connect(std::move(transport), address.host, clock_, kHandshakeLimit);
   }
 
   void end_with(const std::exception_ptr& error) {
@@ -253,18 +204,20 @@ class Program {
   }
 
   io::Task<> stop() {
-    worker_.stop();
+    if (worker_) worker_->stop();
     co_await buildlet_.stop();
     co_await http_.stop();
-    if (halt_asked_ && settings_.flags.halt) co_await halt_machine();
+    co_await health_.stop();
+    if (halt_asked_ && (settings_.flags.halt || settings_.flags.reboot)) co_await halt_machine();
     stopped_ = true;
     loop_.stop();
   }
 
   io::Task<> halt_machine() {
-    log_.warning("halting this machine");
+    log_.warning(settings_.flags.reboot ? "rebooting this machine" : "halting this machine");
     base::SubprocessSpec spec;
     spec.argv = {"/bin/halt", "-n", "-f", "-p"};
+    if (settings_.flags.reboot) spec.argv = {"/sbin/reboot"};
     const base::RunLimits limits;
     const base::RunResult result = co_await base::run_command(loop_.executor(), clock_, spec, limits);
     if (!result.ok()) log_.error("halting failed", {{"status", result.status.str()}, {"output", result.output}});
@@ -277,13 +230,15 @@ class Program {
   io::ServiceManager service_;
   base::SystemRandom random_;
   State state_;
-  std::string key_;
-  io::TlsClientContext tls_;
   io::BlockingPool pool_;
   std::unique_ptr<buildlet::WorkDirectory> workdir_;
   buildlet::Server buildlet_;
   net::Server http_;
-  buildlet::ReverseWorker worker_;
+  net::Server health_;
+  std::optional<io::TlsClientContext> tls_client_;  // reverse mode
+  std::unique_ptr<buildlet::ReverseWorker> worker_;
+  std::optional<io::TlsServerContext> tls_server_;  // listen mode
+  std::unique_ptr<io::TcpListener> listener_, health_listener_;
   io::Alarm give_up_;
   bool draining_ = false;
   bool stopping_ = false;

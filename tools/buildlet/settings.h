@@ -1,0 +1,48 @@
+// The buildlet's command line.
+#pragma once
+
+#include <build/base/log.h>
+#include <build/buildlet/listen_plan.h>
+#include <io/clock.h>
+#include <io/service_manager.h>
+#include <io/tcp.h>
+#include <io/tls.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+struct Flags {
+  std::string coordinator = "localhost:8119";
+  std::string host_type;
+  std::string hostname;
+  build::buildlet::ListenFlags listen;
+  std::string health_address;
+  std::filesystem::path workdir;
+  std::filesystem::path state_dir;
+  std::filesystem::path key_file;
+  std::filesystem::path coordinator_ca;
+  std::string coordinator_fingerprint;
+  io::Duration drain_limit = std::chrono::minutes{10};
+  bool halt = false;
+  bool reboot = false;
+  build::base::LogOptions log;
+};
+
+struct Settings {
+  Flags flags;
+  io::ServiceManager::Place service;
+  // Reverse mode.
+  io::HostPort coordinator;
+  io::TlsTrust trust;
+  // Listen mode; then the two above are of no use.
+  std::optional<build::buildlet::ListenPlan> listen;
+  std::optional<io::HostPort> health;
+};
+
+/// A variable of this process's environment.
+std::optional<std::string> environment_variable(const std::string& name);
+
+/// Reads the command line into `settings`. An exit code means: return it from main.
+std::optional<int> parse_flags(int argc, char** argv, Settings& settings);
