@@ -29,9 +29,9 @@ def require_input(source):
         sys.exit(f"real_project: {source} does not hold the project's source; './dev setup' fetches it")
 
 
-def expected_results(repository, cache):
+def expected_results(repository, cache, config_site):
     """As the project's history is meant to be: if these are wrong, the farm has not even been asked."""
-    results = expected.expected(repository, cache)
+    results = expected.expected(repository, cache, config_site)
     subjects = {commit: subject for commit, _, subject in expected.commits(repository)}
     assert len(results) == project.COMMITS, f"the history has {len(results)} commits"
     for commit, result in results.items():
@@ -89,13 +89,14 @@ def run(programs, source):
         directory = pathlib.Path(temporary)
         repository = directory / "repository"
         make_repository.make(source, repository)
-        results, subjects = expected_results(repository, source / "expected.json")
+        config_site = expected.make_config_site(repository, directory / "configure")
+        results, subjects = expected_results(repository, source / "expected.json", config_site)
         print(f"without the farm: {len(results)} commits built", flush=True)
 
         builders = [{"name": name, "host_type": host_type} for name, host_type in BUILDERS.items()]
         with Farm(programs, directory / "farm", [repository_configuration(repository)], builders) as farm:
             for _ in range(WORKERS):
-                farm.start_worker(BUILDERS["linux"])
+                farm.start_worker(BUILDERS["linux"], wrapper=["env", f"CONFIG_SITE={config_site}"])
             builds = farm.wait_for_builds(len(results) * len(BUILDERS), LIMIT_SECONDS)
             problems = compare(farm, builds, results, subjects)
     for problem in problems:
