@@ -17,6 +17,17 @@ class ForwardingStore : public build::store::Store {
   build::model::Epoch begin_epoch() override { return real_->begin_epoch(); }
   void apply(const build::model::Changes& changes, build::model::Epoch epoch) override { real_->apply(changes, epoch); }
   build::model::OpenRows load_open() override { return real_->load_open(); }
+  std::vector<build::store::FinishedBuild> finished_builds(build::model::Time before, Logs logs,
+                                                           std::size_t limit) const override {
+    return real_->finished_builds(before, logs, limit);
+  }
+  void note_logs_removed(const std::vector<build::store::FinishedBuild>& builds, build::model::Time now,
+                         const std::string& why, build::model::Epoch epoch) override {
+    real_->note_logs_removed(builds, now, why, epoch);
+  }
+  void forget(const std::vector<build::store::FinishedBuild>& builds, build::model::Epoch epoch) override {
+    real_->forget(builds, epoch);
+  }
   std::vector<build::store::CommitBuilds> branch_page(const build::model::RepositoryName& repository,
                                                       const build::model::BranchName& branch,
                                                       const build::store::CommitRange& range) const override {

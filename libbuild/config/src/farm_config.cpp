@@ -18,9 +18,11 @@ constexpr std::size_t kMaxFileSize = 1024 * 1024;
 /// The farm's own first step.
 constexpr std::string_view kSourceStep = "source";
 
-constexpr std::array<std::string_view, 3> kTopKeys{"coordinator", "builder", "repository"};
-constexpr std::array<std::string_view, 8> kCoordinatorKeys{
-    "listen", "web_listen", "state_dir", "tls_certificate", "tls_key", "tls_names", "master_key_file", "max_attempts"};
+constexpr std::array<std::string_view, 4> kTopKeys{"coordinator", "retention", "builder", "repository"};
+constexpr std::array<std::string_view, 3> kRetentionKeys{"log_days", "log_megabytes", "result_days"};
+constexpr std::array<std::string_view, 9> kCoordinatorKeys{"listen",          "web_listen",   "state_dir",
+                                                           "tls_certificate", "tls_key",      "tls_names",
+                                                           "master_key_file", "max_attempts", "drain_limit"};
 constexpr std::array<std::string_view, 3> kBuilderKeys{"name", "host_type", "env"};
 constexpr std::array<std::string_view, 7> kRepositoryKeys{"name",        "url",           "branches", "builders",
                                                           "first_sight", "poll_interval", "step"};
@@ -64,6 +66,19 @@ void read_coordinator(const std::string& file, const toml::table& table, const s
     section.refuse("tls_names",
                    "tls_names are for a certificate that is made on the first start, but tls_certificate is given");
   config.max_attempts = section.integer("max_attempts", 1, 100).value_or(config.max_attempts);
+  config.drain_limit = section.duration("drain_limit", std::chrono::seconds(0)).value_or(config.drain_limit);
+}
+
+RetentionConfig read_retention(const std::string& file, const toml::table& table) {
+  constexpr int kMaxDays = 36500, kMaxMegabytes = 2'000'000'000;
+  constexpr std::uint64_t kMegabyte = 1'000'000;
+  const Section section(file, table, "[retention]", kRetentionKeys);
+  RetentionConfig retention;
+  if (const auto days = section.integer("log_days", 0, kMaxDays)) retention.log_age = std::chrono::days(*days);
+  if (const auto size = section.integer("log_megabytes", 0, kMaxMegabytes))
+    retention.log_bytes = static_cast<std::uint64_t>(*size) * kMegabyte;
+  if (const auto days = section.integer("result_days", 0, kMaxDays)) retention.result_age = std::chrono::days(*days);
+  return retention;
 }
 
 bool is_variable_name(std::string_view text) {
@@ -183,6 +198,7 @@ FarmConfig read_farm(const std::string& file, const toml::table& root, const std
   const toml::table* coordinator = top.table("coordinator", "coordinator");
   if (!coordinator) top.refuse("coordinator", "the file has no [coordinator]; state_dir, at least, must be in it");
   read_coordinator(file, *coordinator, base, config);
+  if (const toml::table* table = top.table("retention", "retention")) config.retention = read_retention(file, *table);
 
   std::set<std::string> names;
   for (const toml::table* table : top.tables("builder", "builder")) {
@@ -238,6 +254,7 @@ std::vector<std::string> known_keys() {
     for (const std::string_view name : names) keys.push_back(std::string(table) + "." + std::string(name));
   };
   add("coordinator", kCoordinatorKeys);
+  add("retention", kRetentionKeys);
   add("builder", kBuilderKeys);
   add("repository", kRepositoryKeys);
   add("repository.step", kStepKeys);

@@ -157,13 +157,13 @@ std::optional<int> Section::integer(std::string_view key, int min, int max) cons
   return static_cast<int>(number->get());
 }
 
-std::optional<std::chrono::seconds> Section::duration(std::string_view key) const {
+std::optional<std::chrono::seconds> Section::duration(std::string_view key, std::chrono::seconds min) const {
   const auto value = text(key);
   if (!value) return std::nullopt;
   const auto length = base::parse_duration(*value);
   const std::string what = std::string(key) + " " + in_quotes(*value);
   if (!length) refuse(key, what + " is no length of time: write, for example, \"90s\", \"30m\" or \"1h30m\"");
-  if (*length < std::chrono::seconds(1)) refuse(key, what + " is too short: it must be at least 1s");
+  if (*length < min) refuse(key, what + " is too short: it must be at least 1s");
   if (*length > kMaxDuration) refuse(key, what + " is too long: it must be at most 720h");
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*length);
   if (seconds != *length) refuse(key, what + " is no whole number of seconds");

@@ -43,7 +43,8 @@ class Section {
   /// Letters, digits, '.', '_' and '-', not beginning with '-' or '.'.
   std::string required_name(std::string_view key, std::string_view what_it_is) const;
   std::optional<int> integer(std::string_view key, int min, int max) const;
-  std::optional<std::chrono::seconds> duration(std::string_view key) const;
+  std::optional<std::chrono::seconds> duration(std::string_view key,
+                                               std::chrono::seconds min = std::chrono::seconds(1)) const;
   /// A list of texts that are different from each other.
   std::optional<std::vector<std::string>> list(std::string_view key) const;
   /// A path; relative ones are taken relative to `base`.

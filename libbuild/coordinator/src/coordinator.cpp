@@ -37,9 +37,11 @@ Coordinator::Coordinator(Seams seams, config::FarmConfig config, WorkerTrust tru
       dev_key_allowed_(trust.allow_dev_key),
       store_(store),
       logs_(logs),
-      loop_(seams_.executor, seams_.clock, seams_.pool, seams_.log, store, store.begin_epoch(),
+      epoch_(store.begin_epoch()),
+      loop_(seams_.executor, seams_.clock, seams_.pool, seams_.log, store, epoch_,
             farm::Farm(rules_of(config_), store.load_open()), [this](const farm::Action& action) { act(action); }),
       hub_(seams_.executor, seams_.clock, seams_.random, seams_.log, std::move(trust), loop_),
+      retention_(seams_.executor, seams_.clock, seams_.pool, seams_.log, store, epoch_, logs, config_.retention),
       gate_(seams_.executor) {
   base::ensure_private_directory(config_.state_dir / "mirrors");
   for (const config::RepositoryConfig& repository : config_.repositories) watches_.push_back(make_watch(repository));
@@ -51,7 +53,13 @@ io::Task<> Coordinator::run() {
   const io::Gate::Pass pass = gate_.enter();
   started_ = true;
   for (const auto& watch : watches_) start_watch(watch, nullptr);
+  io::spawn(seams_.executor, run_retention(), [this](std::exception_ptr error) { log_failure(error); });
   co_await loop_.run();
+}
+
+io::Task<> Coordinator::run_retention() {
+  const io::Gate::Pass pass = gate_.enter();
+  co_await retention_.run();
 }
 
 std::shared_ptr<RepositoryWatch> Coordinator::make_watch(const config::RepositoryConfig& repository) {
@@ -95,6 +103,7 @@ void Coordinator::log_failure(std::exception_ptr error) {
 io::Task<> Coordinator::stop() {
   stopping_ = true;
   for (const auto& watch : watches_) watch->stop();
+  retention_.stop();
   for (const auto& [key, running] : attempts_) running.runner->stop();
   co_await hub_.stop();
   loop_.stop();
@@ -181,6 +190,7 @@ std::vector<std::string> Coordinator::reload(config::FarmConfig config) {
   for (const config::RepositoryConfig& repository : config.repositories) git::Location::parse(repository.url);
   std::vector<std::string> later = config::keep_what_needs_a_restart(config_, config);
   config_ = std::move(config);
+  retention_.set(config_.retention);
   loop_.post(farm::RulesChanged{.rules = rules_of(config_)});
   const auto watches = std::exchange(watches_, {});
   for (const config::RepositoryConfig& repository : config_.repositories) {

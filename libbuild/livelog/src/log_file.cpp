@@ -82,6 +82,34 @@ std::optional<FoundLog> open_for_reading(const LogPaths& paths) {
   return std::nullopt;
 }
 
+std::uint64_t remove_log(const LogPaths& paths) {
+  std::uint64_t bytes = 0;
+  for (const auto* name : {&paths.open, &paths.finished}) {
+    struct stat status {};
+    if (::lstat(name->c_str(), &status) == 0) bytes += static_cast<std::uint64_t>(status.st_size);
+    if (::unlink(name->c_str()) != 0 && errno != ENOENT) fail("remove", *name);
+  }
+  return bytes;
+}
+
+std::vector<std::filesystem::path> folders_of(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    if (entry.is_directory()) folders.push_back(entry.path());
+  return folders;
+}
+
+std::uint64_t size_of_folder(const std::filesystem::path& folder) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    struct stat status {};
+    // One that has gone since, or got its other name, is no error.
+    if (::lstat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode))
+      bytes += static_cast<std::uint64_t>(status.st_size);
+  }
+  return bytes;
+}
+
 std::size_t read_at(int file, std::uint64_t offset, std::span<char> into, const std::filesystem::path& name) {
   if (offset > std::numeric_limits<off_t>::max()) return 0;
   for (;;) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace build::livelog {
 
@@ -37,6 +38,13 @@ struct FoundLog {
 };
 /// nullopt if there is neither form of it.
 std::optional<FoundLog> open_for_reading(const LogPaths& paths);
+
+/// Removes both forms of it; gives their bytes.
+std::uint64_t remove_log(const LogPaths& paths);
+/// The folders that logs lie in.
+std::vector<std::filesystem::path> folders_of(const std::filesystem::path& directory);
+/// The bytes of the logs in one of them.
+std::uint64_t size_of_folder(const std::filesystem::path& folder);
 
 /// As many bytes as there are at `offset`, up to into.size(); 0 at the end.
 std::size_t read_at(int file, std::uint64_t offset, std::span<char> into, const std::filesystem::path& name);

@@ -101,6 +101,24 @@ io::Task<std::optional<LogStore::Info>> LogStore::info(model::RunId run) {
   co_return co_await pool_.run(look);
 }
 
+io::Task<std::uint64_t> LogStore::remove(model::RunId run) {
+  if (!is_valid(run) || growing(run) || opening_.contains(run)) co_return 0;
+  const LogPaths paths = paths_of(directory_, run);
+  auto remove = [paths] { return remove_log(paths); };
+  co_return co_await pool_.run(remove);
+}
+
+io::Task<std::uint64_t> LogStore::total_size() {
+  const auto list = [this] { return folders_of(directory_); };
+  const std::vector<std::filesystem::path> folders = co_await pool_.run(list);
+  std::uint64_t bytes = 0;
+  for (const std::filesystem::path& folder : folders) {
+    const auto count = [&folder] { return size_of_folder(folder); };
+    bytes += co_await pool_.run(count);
+  }
+  co_return bytes;
+}
+
 io::Task<std::size_t> LogStore::read(model::RunId run, std::uint64_t offset, io::asio::mutable_buffer into,
                                      Follow follow) {
   if (into.size() == 0) throw std::invalid_argument("read of a log into no room");

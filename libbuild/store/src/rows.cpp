@@ -124,10 +124,12 @@ constexpr Sql kReadEndedSessions{"read the sessions that ended lately",
                                  "SELECT " XBUILD_SESSION_COLUMNS
                                  " FROM sessions WHERE ended >= ? ORDER BY ended DESC, id LIMIT ?"};
 constexpr Sql kReadBuilt{"read what was built",
-                         "SELECT repository, hash, builder FROM builds ORDER BY repository, hash, builder"};
+                         "SELECT repository, hash, builder FROM builds"
+                         " UNION SELECT repository, hash, builder FROM forgotten_builds"
+                         " ORDER BY repository, hash, builder"};
 constexpr Sql kReadLastNumbers{"read the greatest numbers",
-                               "SELECT (SELECT coalesce(max(id), 0) FROM builds),"
-                               " (SELECT coalesce(max(number), 0) FROM leases)"};
+                               "SELECT max(last_build, (SELECT coalesce(max(id), 0) FROM builds)),"
+                               " max(last_lease, (SELECT coalesce(max(number), 0) FROM leases)) FROM coordinator"};
 
 std::int64_t number_of(Time time) { return time.time_since_epoch().count(); }
 std::optional<std::int64_t> number_of(const std::optional<Time>& time) {

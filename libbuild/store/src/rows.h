@@ -33,4 +33,9 @@ std::vector<model::BranchCommit> read_heads(Database& database);
 
 model::OpenRows read_open(Database& database);
 
+std::vector<FinishedBuild> read_finished(Database& database, model::Time before, bool with_logs, std::size_t limit);
+std::optional<LogRemoval> read_removal(Database& database, model::BuildId id);
+void note_removal(Database& database, const FinishedBuild& build, model::Time now, const std::string& why);
+void forget_build(Database& database, const FinishedBuild& build);
+
 }  // namespace build::store

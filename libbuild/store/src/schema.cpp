@@ -194,9 +194,29 @@ CREATE TABLE cleared_results (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Columns of builds that writing a build leaves alone: a build that is retried keeps what was noted of its logs.
+constexpr const char* kRetention = R"sql(
+ALTER TABLE builds ADD COLUMN logs_removed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE builds ADD COLUMN logs_removed_at INTEGER;
+ALTER TABLE builds ADD COLUMN logs_removed_why TEXT NOT NULL DEFAULT '';
+CREATE INDEX builds_finished ON builds (finished, id) WHERE state = 'finished';
+CREATE INDEX builds_with_logs ON builds (finished, id) WHERE state = 'finished' AND logs_removed < attempts;
+CREATE INDEX leases_of_build ON leases (build);
+
+CREATE TABLE forgotten_builds (
+  repository TEXT NOT NULL,
+  hash       TEXT NOT NULL,
+  builder    TEXT NOT NULL,
+  PRIMARY KEY (repository, hash, builder)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE coordinator ADD COLUMN last_build INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coordinator ADD COLUMN last_lease INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "commits, builds, attempts, steps, leases and sessions", kFirstSchema},
     Migration{2, "cancelled builds and cleared results", kCancelAndRetry},
+    Migration{3, "removed logs and forgotten builds", kRetention},
 };
 
 constexpr Sql kMakeMigrationTable{"make the table of migrations",

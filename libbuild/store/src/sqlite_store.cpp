@@ -27,6 +27,10 @@ class SqliteStore final : public Store {
   model::Epoch begin_epoch() override;
   void apply(const model::Changes& changes, model::Epoch epoch) override;
   model::OpenRows load_open() override;
+  std::vector<FinishedBuild> finished_builds(model::Time before, Logs logs, std::size_t limit) const override;
+  void note_logs_removed(const std::vector<FinishedBuild>& builds, model::Time now, const std::string& why,
+                         model::Epoch epoch) override;
+  void forget(const std::vector<FinishedBuild>& builds, model::Epoch epoch) override;
 
   std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository, const model::BranchName& branch,
                                         const CommitRange& range) const override;
@@ -43,7 +47,11 @@ class SqliteStore final : public Store {
   /// The writing connection, with the schema up to date.
   static std::unique_ptr<Database> prepare(const std::filesystem::path& file, std::span<const Migration> migrations);
 
-  std::unique_ptr<Database> writer_;
+  /// Begun by every change: that `epoch` is the newest.
+  void check_epoch(model::Epoch epoch);
+
+  std::mutex writing_;
+  std::unique_ptr<Database> writer_;  ///< guarded by writing_
   mutable std::mutex reading_;
   mutable Database reader_;  ///< guarded by reading_
 };
@@ -66,6 +74,7 @@ std::unique_ptr<Database> SqliteStore::prepare(const std::filesystem::path& file
 }
 
 model::Epoch SqliteStore::begin_epoch() {
+  const std::lock_guard lock(writing_);
   Transaction transaction(*writer_, Transaction::Kind::immediate);
   model::Epoch epoch;
   {
@@ -78,20 +87,49 @@ model::Epoch SqliteStore::begin_epoch() {
   return epoch;
 }
 
+void SqliteStore::check_epoch(model::Epoch epoch) {
+  auto query = writer_->query(kReadEpoch);
+  query.step();
+  if (const std::int64_t newest = query.integer(); newest != epoch.value)
+    throw StaleEpoch(writer_->file().string() + ": this coordinator has epoch " + std::to_string(epoch.value) +
+                     ", and the newest is " + std::to_string(newest) + ": another one has taken over");
+}
+
 void SqliteStore::apply(const model::Changes& changes, model::Epoch epoch) {
+  const std::lock_guard lock(writing_);
   Transaction transaction(*writer_, Transaction::Kind::immediate);
-  {
-    auto query = writer_->query(kReadEpoch);
-    query.step();
-    if (const std::int64_t newest = query.integer(); newest != epoch.value)
-      throw StaleEpoch(writer_->file().string() + ": this coordinator has epoch " + std::to_string(epoch.value) +
-                       ", and the newest is " + std::to_string(newest) + ": another one has taken over");
-  }
+  check_epoch(epoch);
   for (const model::Change& change : changes) write_row(*writer_, change);
   transaction.commit();
 }
 
+std::vector<FinishedBuild> SqliteStore::finished_builds(model::Time before, Logs logs, std::size_t limit) const {
+  const std::lock_guard lock(reading_);
+  Transaction snapshot(reader_, Transaction::Kind::snapshot);
+  std::vector<FinishedBuild> builds = read_finished(reader_, before, logs == Logs::kept, limit);
+  snapshot.commit();
+  return builds;
+}
+
+void SqliteStore::note_logs_removed(const std::vector<FinishedBuild>& builds, model::Time now, const std::string& why,
+                                    model::Epoch epoch) {
+  const std::lock_guard lock(writing_);
+  Transaction transaction(*writer_, Transaction::Kind::immediate);
+  check_epoch(epoch);
+  for (const FinishedBuild& build : builds) note_removal(*writer_, build, now, why);
+  transaction.commit();
+}
+
+void SqliteStore::forget(const std::vector<FinishedBuild>& builds, model::Epoch epoch) {
+  const std::lock_guard lock(writing_);
+  Transaction transaction(*writer_, Transaction::Kind::immediate);
+  check_epoch(epoch);
+  for (const FinishedBuild& build : builds) forget_build(*writer_, build);
+  transaction.commit();
+}
+
 model::OpenRows SqliteStore::load_open() {
+  const std::lock_guard lock(writing_);
   Transaction snapshot(*writer_, Transaction::Kind::snapshot);
   model::OpenRows rows = read_open(*writer_);
   snapshot.commit();
@@ -128,7 +166,8 @@ std::optional<BuildDetails> SqliteStore::build(model::BuildId id) const {
                        .commit = std::move(*commit),
                        .attempts = read_attempts(reader_, id),
                        .steps = read_steps(reader_, id),
-                       .cleared = read_cleared_results(reader_, id)};
+                       .cleared = read_cleared_results(reader_, id),
+                       .logs_removed = read_removal(reader_, id)};
   snapshot.commit();
   return details;
 }

@@ -106,6 +106,16 @@ void write_facts(Html& html, const View& view) {
   }
   html.markup("</dl>\n");
   if (view.waiting) html.markup("<p class=\"why waiting\">This build ").text(view.waiting->sentence).markup(".</p>\n");
+  if (const auto& removal = view.details.logs_removed) {
+    html.markup("<p class=\"why\">The logs of ");
+    if (removal->attempts < build.attempts)
+      html.markup("its attempts up to ").number(removal->attempts);
+    else
+      html.markup("this build");
+    html.markup(" were removed ");
+    write_age(html, removal->removed, view.now);
+    html.markup(": ").text(removal->why).markup(".</p>\n");
+  }
   if (!build.why.empty() && !view.failure)
     html.markup("<p class=\"why ").text(word_of(mark_of(build))).markup("\">").text(build.why).markup("</p>\n");
 }

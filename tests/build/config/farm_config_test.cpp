@@ -22,6 +22,12 @@ tls_certificate = "tls/cert.pem"
 tls_key = "/keys/../key.pem"
 master_key_file = "master.key"
 max_attempts = 5
+drain_limit = "0s"
+
+[retention]
+log_days = 30
+log_megabytes = 500
+result_days = 365
 
 [[builder]]
 name = "linux"
@@ -67,6 +73,8 @@ command = "true"
       .tls_key = "/key.pem",
       .master_key_file = "/etc/farm/master.key",
       .max_attempts = 5,
+      .drain_limit = 0s,
+      .retention = {.log_age = std::chrono::days(30), .log_bytes = 500'000'000, .result_age = std::chrono::days(365)},
   };
   const model::BuilderName linux_builder("linux"), mac("mac_2.0");
   expected.builders = {
@@ -92,6 +100,22 @@ command = "true"
 TEST_CASE("what is not given has its default") {
   const config::FarmConfig config = parse("[coordinator]\nstate_dir = \"state\"\n");
   CHECK(config == config::FarmConfig{.listen = "127.0.0.1:8119", .state_dir = "/etc/farm/state", .max_attempts = 3});
+  CHECK(config.drain_limit == 10min);
+  CHECK(config.retention == config::RetentionConfig{.log_age = std::chrono::days(90)});
+}
+
+TEST_CASE("what only a restart can change keeps its value, and is named") {
+  const config::FarmConfig current = parse("[coordinator]\nstate_dir = \"state\"\nmax_attempts = 2\n");
+  config::FarmConfig next = current;
+  CHECK(config::keep_what_needs_a_restart(current, next).empty());
+  next = parse("[coordinator]\nstate_dir = \"elsewhere\"\nlisten = \":1\"\ndrain_limit = \"5s\"\n");
+  CHECK(config::keep_what_needs_a_restart(current, next) ==
+        std::vector<std::string>{"listen has changed and is taken over by the next start only",
+                                 "state_dir has changed and is taken over by the next start only"});
+  CHECK(next.listen == current.listen);
+  CHECK(next.state_dir == current.state_dir);
+  CHECK(next.max_attempts == 3);
+  CHECK(next.drain_limit == 5s);
 }
 
 TEST_CASE("only paths that say so are relative to the file's folder") {

@@ -43,10 +43,10 @@ const Wrong kWholeFiles[] = {
     {"[coordinator]\nstate_dir = 's'\nworkers = 2\n",
      "f:3: [coordinator] has no \"workers\"; it has listen, web_listen, state_dir, tls_certificate, tls_key, "
      "tls_names, "
-     "master_key_file, max_attempts"},
+     "master_key_file, max_attempts, drain_limit"},
     {"[coordinator]\nstate_dir = 's'\nzzz = 1\nlisten_ = ':1'\naaa = 1\n",
      "f:3: [coordinator] has no \"zzz\"; it has listen, web_listen, state_dir, tls_certificate, tls_key, tls_names, "
-     "master_key_file, max_attempts"},
+     "master_key_file, max_attempts, drain_limit"},
     {"[coordinator]\nstate_dir = 's'\nlistn = ':1'\n",
      "f:3: [coordinator] has no \"listn\" (did you mean \"listen\"?)"},
     {"[coordinator]\nstate_dir = 7\n", "f:2: state_dir of [coordinator] must be text in quotes, not a number"},

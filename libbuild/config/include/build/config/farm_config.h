@@ -7,6 +7,7 @@
 #include <build/model/ids.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
@@ -44,6 +45,15 @@ struct BuilderConfig {
   bool operator==(const BuilderConfig&) const = default;
 };
 
+/// How long logs and results are kept. Only those of finished builds are ever removed, the oldest first.
+struct RetentionConfig {
+  std::chrono::days log_age{90};    ///< logs of builds that ended longer ago are removed; 0: at any age they are kept
+  std::uint64_t log_bytes = 0;      ///< how much all logs together may take; 0: any amount
+  std::chrono::days result_age{0};  ///< builds that ended longer ago are forgotten, with their logs; 0: never
+
+  bool operator==(const RetentionConfig&) const = default;
+};
+
 struct FarmConfig {
   std::string listen = "127.0.0.1:8119";           ///< workers and browsers, over TLS
   std::string web_listen;                          ///< the pages without TLS, for a trusted network; empty: nowhere
@@ -52,6 +62,8 @@ struct FarmConfig {
   std::filesystem::path master_key_file;           ///< default: made in the state directory
   std::vector<std::string> tls_names;              ///< host names and addresses for a certificate that is made
   int max_attempts = 3;
+  std::chrono::seconds drain_limit{10 * 60};  ///< how long SIGTERM lets running builds go on; 0: not at all
+  RetentionConfig retention;
   std::vector<RepositoryConfig> repositories;
   std::vector<BuilderConfig> builders;
 

@@ -8,6 +8,7 @@
 #include <build/coordinator/farm_loop.h>
 #include <build/coordinator/identity.h>
 #include <build/coordinator/repository_watch.h>
+#include <build/coordinator/retention.h>
 #include <build/coordinator/worker_hub.h>
 
 #include <map>
@@ -105,6 +106,7 @@ class Coordinator {
   std::shared_ptr<RepositoryWatch> make_watch(const config::RepositoryConfig& repository);
   void start_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before);
   io::Task<> run_watch(std::shared_ptr<RepositoryWatch> watch, std::shared_ptr<RepositoryWatch> before);
+  io::Task<> run_retention();
   void log_failure(std::exception_ptr error);
   std::optional<ControlAnswer> cannot_decide() const;
   io::Task<std::optional<model::Build>> read_build(model::BuildId build);
@@ -114,8 +116,10 @@ class Coordinator {
   bool dev_key_allowed_;
   store::Store& store_;
   livelog::LogStore& logs_;
+  const model::Epoch epoch_;
   FarmLoop loop_;
   WorkerHub hub_;
+  Retention retention_;
   /// One for each configured repository. What uses a mirror shares its watch.
   std::vector<std::shared_ptr<RepositoryWatch>> watches_;
   std::set<const RepositoryWatch*> running_watches_;

@@ -70,6 +70,12 @@ class LogStore {
   /// nullopt if there is no such log.
   io::Task<std::optional<Info>> info(model::RunId run);
 
+  /// Removes a log that has no writer and gives its size in bytes; 0 if there is none. Who reads it at the moment may
+  /// find it ended or unknown. Throws std::runtime_error naming the file.
+  io::Task<std::uint64_t> remove(model::RunId run);
+  /// The bytes of all logs together, counted file by file: it takes a moment, but keeps nothing waiting.
+  io::Task<std::uint64_t> total_size();
+
   /// Bytes from `offset`: at least 1, at most into.size(), which must not be 0. At the end of a growing log: waits
   /// for more if `follow`; 0 means the end (of a finished log, or of what is there now without `follow`). Throws
   /// std::out_of_range for an unknown log, std::runtime_error naming the file when the disk fails. Cancellation ends

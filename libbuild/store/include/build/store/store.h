@@ -3,8 +3,8 @@
 // What apply() returned from is on the disk. A coordinator takes an epoch when it starts; from then on a
 // coordinator with an older epoch can change nothing.
 //
-// Threads: calls block. apply(), begin_epoch() and load_open() from one thread at a time; the queries from any
-// thread, at the same time as apply().
+// Threads: calls block, and may come from any thread at any time. What changes rows waits for each other; queries do
+// not wait for it.
 #pragma once
 
 #include <build/model/records.h>
@@ -24,6 +24,23 @@ struct StaleEpoch : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The logs of a build's first attempts were removed.
+struct LogRemoval {
+  int attempts = 0;  ///< up to this one
+  model::Time removed;
+  std::string why;  ///< a sentence's end: "they were older than 90 days"
+
+  bool operator==(const LogRemoval&) const = default;
+};
+
+/// A finished build and the logs that may still be kept of it.
+struct FinishedBuild {
+  model::BuildId id;
+  model::Time finished;
+  int attempts = 0;
+  std::vector<model::RunId> runs;
+};
+
 struct BuildDetails {
   model::Build build;
   model::Commit commit;
@@ -31,6 +48,7 @@ struct BuildDetails {
   std::vector<model::Step> steps;        ///< by attempt, then index
   /// Results that it had before it was built again, oldest first.
   std::vector<model::ClearedResult> cleared;
+  std::optional<LogRemoval> logs_removed;
 };
 
 /// A dashboard row: a commit and its builds.
@@ -61,6 +79,17 @@ class Store {
   /// file and the reason.
   virtual void apply(const model::Changes& changes, model::Epoch epoch) = 0;
   virtual model::OpenRows load_open() = 0;
+
+  // For retention. Builds that are not finished (any more) are passed over.
+
+  enum class Logs { any, kept };
+  /// Finished builds that ended before `before`, the oldest first. Logs::kept: only those of which logs are kept.
+  virtual std::vector<FinishedBuild> finished_builds(model::Time before, Logs logs, std::size_t limit) const = 0;
+  /// Notes that the logs of these builds (their attempts so far) were removed. Throws like apply().
+  virtual void note_logs_removed(const std::vector<FinishedBuild>& builds, model::Time now, const std::string& why,
+                                 model::Epoch epoch) = 0;
+  /// Deletes what is known of these builds, but for that they were built. Throws like apply().
+  virtual void forget(const std::vector<FinishedBuild>& builds, model::Epoch epoch) = 0;
 
   /// Commits of a branch with all their builds, newest first.
   virtual std::vector<CommitBuilds> branch_page(const model::RepositoryName& repository,
