@@ -155,7 +155,7 @@ class Farm:
 
     def stop_coordinator(self):
         if self.coordinator and self.coordinator.poll() is None:
-            os.kill(self.coordinator_pid(), signal.SIGTERM)
+            os.kill(self.coordinator_pid(), signal.SIGINT)  # at once; SIGTERM would let builds end first
             self.coordinator.wait(30)
 
     def run_program(self, name, *args):

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
       std::cout << flags.config.string() << ": in order\n";
       return 0;
     }
+    flags.options.config_file = std::filesystem::absolute(flags.config);
     return coordinator::Program(std::move(config), std::move(flags.options)).run();
   } catch (const std::exception& error) {
     std::cerr << "coordinator: " << error.what() << "\n";

@@ -17,6 +17,8 @@
 #include <io/tcp.h>
 #include <io/tls.h>
 
+#include <boost/system/system_error.hpp>
+
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -88,7 +90,7 @@ struct Program::Impl {
     io::spawn(executor, coordinator_.run(), fatal);
     io::spawn(executor, server_.serve(listener_, &tls_), fatal);
     if (web_) io::spawn(executor, server_.serve(*web_), fatal);
-    loop_.on_signals({SIGINT, SIGTERM}, [this](int) { begin_stop(0); });
+    loop_.on_signals({SIGINT, SIGTERM, SIGHUP}, [this](int signal) { on_signal(signal); });
     if (options_.until_idle) io::spawn(executor, end_when_idle(), fatal);
     announce();
     loop_.run();
@@ -116,6 +118,53 @@ struct Program::Impl {
     return router;
   }
 
+  void on_signal(int signal) {
+    const auto failed = [this](std::exception_ptr error) { end_with(error); };
+    if (signal == SIGHUP) {
+      if (!reloading_ && !stopping_) io::spawn(loop_.executor(), reload(), failed);
+    } else if (signal == SIGINT || coordinator_.draining() || coordinator_.config().drain_limit.count() == 0) {
+      begin_stop(0);
+    } else if (!stopping_) {
+      io::spawn(loop_.executor(), drain(), failed);
+    }
+  }
+
+  io::Task<> drain() {
+    const std::chrono::seconds limit = coordinator_.config().drain_limit;
+    log_.info("draining: what runs may end, nothing new is begun", {{"limit", std::to_string(limit.count()) + " s"}});
+    service_.stopping("draining: waiting for what runs to end");
+    drain_limit_ = clock_.call_after(loop_.executor(), limit, [this] {
+      log_.warning("draining took too long: builds that still run are lost");
+      begin_stop(0);
+    });
+    try {
+      co_await coordinator_.drain();
+    } catch (const boost::system::system_error&) {
+      // The coordinator stops already.
+    }
+    begin_stop(0);
+  }
+
+  io::Task<> reload() {
+    reloading_ = true;
+    service_.reloading("reading the configuration again");
+    std::string trouble;
+    try {
+      const auto load = [this] { return load_config(options_.config_file); };
+      config::FarmConfig config = co_await pool_.run(load);
+      for (const std::string& sentence : coordinator_.reload(std::move(config))) log_.warning(sentence);
+      log_.info("the configuration was read again and taken over", {{"file", options_.config_file.string()}});
+    } catch (const std::exception& error) {
+      trouble = error.what();
+    }
+    if (!trouble.empty()) {
+      log_.error("the configuration was not taken over, the one from before stays", {{"why", trouble}});
+      coordinator_.reload_failed(std::move(trouble));
+    }
+    reloading_ = false;
+    service_.ready("serving workers and pages");
+  }
+
   void announce() {
     const std::string secure = address_of(config_.listen, listener_.port());
     std::string ready = "https=" + secure + "\n";
@@ -135,12 +184,12 @@ struct Program::Impl {
 
   io::Task<> end_when_idle() {
     co_await coordinator_.until_idle();
-    std::cout << coordinator::results_table(config_, *store_, kTableCommits);
+    std::cout << coordinator::results_table(coordinator_.config(), *store_, kTableCommits);
     begin_stop(coordinator_.in_trouble() || farm_failed() ? kExitTrouble : 0);
   }
 
   bool farm_failed() const {
-    for (const model::Build& build : store_->recent_builds(kTableCommits * config_.builders.size()))
+    for (const model::Build& build : store_->recent_builds(kTableCommits * coordinator_.config().builders.size()))
       if (build.result == model::Result::lost) return true;
     return false;
   }
@@ -157,6 +206,7 @@ struct Program::Impl {
   void begin_stop(int exit_code) {
     if (stopping_) return;
     stopping_ = true;
+    drain_limit_.cancel();
     exit_code_ = exit_code;
     service_.stopping("stopping");
     stop_limit_ = clock_.call_after(loop_.executor(), kStopLimit, [this] { loop_.stop(); });
@@ -190,8 +240,8 @@ struct Program::Impl {
   io::TcpListener listener_;
   std::optional<io::TcpListener> web_;
   net::Server server_;
-  io::Alarm stop_limit_;
-  bool stopping_ = false, stopped_ = false;
+  io::Alarm stop_limit_, drain_limit_;
+  bool reloading_ = false, stopping_ = false, stopped_ = false;
   int exit_code_ = 0;
 };
 

@@ -15,6 +15,7 @@
 namespace build::coordinator {
 
 struct ProgramOptions {
+  std::filesystem::path config_file;  ///< read again on SIGHUP; empty: that is refused
   bool allow_dev_key = false;
   bool until_idle = false;           ///< end when every commit found is built, with a table of the results on stdout
   std::filesystem::path ready_file;  ///< written when serving, a line NAME=VALUE each; empty: none
@@ -35,8 +36,11 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// Serves until SIGTERM or SIGINT (or, where asked for, until idle); gives the exit code. Ends the process by itself
+  /// Serves until it is told to end (or, where asked for, until idle); gives the exit code. Ends the process by itself
   /// when something cannot be ended in time.
+  ///
+  /// SIGINT ends it at once, SIGTERM when what runs has ended or drain_limit is over (a second one at once), SIGHUP
+  /// takes the changed configuration over.
   int run();
 
  private:
