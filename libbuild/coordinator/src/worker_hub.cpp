@@ -52,7 +52,7 @@ std::vector<std::string> split_features(const std::string& list) {
 
 /// An id of ours is 32 hexadecimal digits; absent ones are fine, others are not.
 std::string checked_id(const io::Fields& fields, std::string_view name) {
-  const std::string id = fields.get(name);
+  std::string id = fields.get(name);
   if (!id.empty() && !base::is_lower_hex(id, 32)) throw HttpError(400, "malformed " + std::string(name) + " header");
   return id;
 }
