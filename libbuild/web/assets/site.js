@@ -1,23 +1,37 @@
 // Keeps pages fresh and follows logs. Every page is complete without it.
 //
 // A page that changes says so (data-refresh on body): it is fetched again and what differs is taken over, so that
-// scrolling, focus and opened parts stay. Logs are not taken over: they are read on from their own offset.
+// scrolling, focus and opened parts stay. A build's page (data-events) is told of changes by one stream of events, which
+// also brings the logs: they are written on behind what the page has, each from its own offset. While the page is
+// hidden nothing is fetched and no stream is open.
 "use strict";
 
 (() => {
-  const kMaxShown = 2 * 1024 * 1024;  // characters of one log kept in the page
+  const kMaxLines = 20000;  // of one log kept in the page
+  const kGroup = 200;       // lines that are laid out together
+  const kMaxLine = 65536;   // characters of one line that are shown
 
-  // Terminal colours: the same as the server does for what it writes itself.
+  // Writes a log's text as numbered lines, with terminal colours as classes: the same as the server does for what it
+  // writes itself.
   class LogWriter {
     constructor(pre) {
       this.pre = pre;
-      this.held = "";   // the beginning of a sequence, or a carriage return, that was not all there yet
+      this.prefix = pre.dataset.lines;
+      this.held = "";  // the beginning of a sequence, or a carriage return, that was not all there yet
       this.style = {};
-      this.shown = pre.textContent.length;
+      const last = pre.lastElementChild;
+      this.number = last ? Number(last.id.slice(this.prefix.length)) : 0;
+      this.line = last && !last.textContent.endsWith("\n") ? last : null;
+      this.length = this.line ? this.line.textContent.length : 0;
+      this.lines = pre.childElementCount;
+      this.group = null;
+      this.pinned = true;  // somebody looks at the end and wants to go on doing so
+      pre.addEventListener("scroll", () => {
+        this.pinned = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 24;
+      }, { passive: true });
     }
 
     write(text) {
-      const atEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 24;
       text = this.held + text;
       this.held = "";
       const sequence = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\x1b|\n))|[ -/][^]|[0-OQ-WYZ`-~])/g;
@@ -36,26 +50,68 @@
         rest = rest.slice(0, -1);
       }
       this.add(rest);
-      this.trim();
-      if (atEnd) this.pre.scrollTop = this.pre.scrollHeight;
+    }
+
+    // After a number of writes: once, because it makes the browser lay the page out.
+    settle() {
+      while (this.lines > kMaxLines && this.pre.firstElementChild !== this.group) {
+        const first = this.pre.firstElementChild;
+        this.lines -= first.className === "group" ? first.childElementCount : 1;
+        first.remove();
+      }
+      if (this.pinned) this.pre.scrollTop = this.pre.scrollHeight;
     }
 
     add(text) {
-      text = text.replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-        .replace(/[\x7f-\x9f]/g, "\ufffd")
-        .replace(/[\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb]/g,
-          (c) => "[U+" + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0") + "]");
+      text = text.replace(/\r\n/g, "\n");
+      for (let from = 0; from < text.length;) {
+        const feed = text.indexOf("\n", from);
+        const end = feed < 0 ? text.length : feed + 1;
+        if (this.line === null) this.begin();
+        this.put(text.slice(from, end));
+        if (feed >= 0) this.line = null;
+        from = end;
+      }
+    }
+
+    begin() {
+      if (this.group === null || this.group.childElementCount >= kGroup) {
+        this.group = document.createElement("span");
+        this.group.className = "group";
+        this.pre.append(this.group);
+      }
+      this.line = document.createElement("span");
+      this.line.id = this.prefix + ++this.number;
+      const link = document.createElement("a");
+      link.href = "#" + this.line.id;
+      link.tabIndex = -1;
+      link.textContent = this.number;
+      this.line.append(link);
+      this.group.append(this.line);
+      this.length = 0;
+      ++this.lines;
+    }
+
+    put(text) {
+      const end = text.endsWith("\n") ? "\n" : "";
+      const room = kMaxLine - this.length;
+      if (text.length > room) text = (room > 0 ? text.slice(0, room) + "\u2026" : "") + end;
+      this.length += text.length;
+      text = text.replace(/\r/g, "\n")
+        .replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+        .replace(/\x7f/g, "\u2421").replace(/[\x80-\x9f]/g, "\ufffd")
+        .replace(/[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu,
+          (c) => "[U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "]");
       if (text === "") return;
-      this.shown += text.length;
       const classes = Object.values(this.style).join(" ");
       if (classes === "") {
-        this.pre.append(text);
+        this.line.append(text);
         return;
       }
       const span = document.createElement("span");
       span.className = classes;
       span.append(text);
-      this.pre.append(span);
+      this.line.append(span);
     }
 
     select(parameters) {
@@ -83,53 +139,99 @@
         }
       }
     }
-
-    trim() {
-      while (this.shown > kMaxShown && this.pre.childNodes.length > 1) {
-        this.shown -= this.pre.firstChild.textContent.length;
-        this.pre.firstChild.remove();
-      }
-    }
   }
 
-  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  // The logs of the page. Text is written at once if nothing was in this frame, else together with all else that comes
+  // in it. What belongs to a step that the page does not show yet is kept until it does.
+  const logs = {
+    writers: new Map(),
+    early: new Map(),
+    batch: [],
+    resting: false,
 
-  async function follow(pre) {
-    const writer = new LogWriter(pre);
-    let offset = Number(pre.dataset.offset);
-    for (let wait = 500; pre.isConnected; wait = Math.min(wait * 2, 15000)) {
-      try {
-        const path = "/api/v1/runs/" + encodeURIComponent(pre.dataset.run) + "/log?follow=1&offset=" + offset;
-        const answer = await fetch(path);
-        if (answer.ok) {
-          const decoder = new TextDecoder();
-          const reader = answer.body.getReader();
-          for (;;) {
-            const { done, value } = await reader.read();
-            if (done) break;
-            offset += value.length;
-            writer.write(decoder.decode(value, { stream: true }));
-            wait = 500;
-          }
-          delete pre.dataset.live;
-          return;
+    find(run) {
+      let writer = this.writers.get(run);
+      if (writer === undefined) {
+        const pre = document.querySelector(`pre[data-run="${CSS.escape(run)}"]`);
+        if (pre === null) return null;
+        writer = new LogWriter(pre);
+        writer.offset = Number(pre.dataset.offset);
+        this.writers.set(run, writer);
+      }
+      return writer;
+    },
+
+    take(event) {
+      this.batch.push(event);
+      if (this.resting) return;
+      this.resting = true;
+      requestAnimationFrame(() => {
+        this.resting = false;
+        this.flush();
+      });
+      this.flush();
+    },
+
+    flush() {
+      const touched = new Set();
+      for (const event of this.batch.splice(0)) {
+        const writer = this.find(event.run);
+        if (writer === null) {
+          this.early.set(event.run, (this.early.get(event.run) || []).concat(event));
+          continue;
         }
-      } catch (error) {
-        // The connection broke: go on from the last byte that came.
+        if (event.offset < writer.offset) continue;
+        writer.offset = event.offset + event.length;
+        writer.write(event.text);
+        touched.add(writer);
       }
-      await pause(wait);
-    }
-  }
+      for (const writer of touched) writer.settle();
+    },
 
-  const followed = new WeakSet();
-  function followLogs() {
-    for (const pre of document.querySelectorAll("pre[data-live]")) {
-      if (followed.has(pre)) continue;
-      followed.add(pre);
-      pre.scrollTop = pre.scrollHeight;
-      follow(pre);
-    }
-  }
+    // The page has been brought up to date: what came too early may have its place now.
+    place() {
+      const events = [...this.early.values()].flat();
+      this.early.clear();
+      this.batch.unshift(...events);
+      this.flush();
+    },
+  };
+
+  // The stream of events: one, open while the page can be seen.
+  const stream = {
+    source: null,
+    position: null,
+    over: document.body.dataset.events === undefined,
+
+    open() {
+      if (this.over || this.source !== null || document.hidden) return;
+      const url = new URL(document.body.dataset.events, location.href);
+      if (this.position !== null) url.searchParams.set("from", this.position);
+      const source = new EventSource(url);
+      this.source = source;
+      source.addEventListener("log", (message) => {
+        this.position = message.lastEventId;
+        logs.take(JSON.parse(message.data));
+      });
+      source.addEventListener("state", () => refreshSoon());
+      source.addEventListener("end", () => {
+        this.over = true;
+        this.close();
+        refreshSoon();
+      });
+      source.addEventListener("error", () => {
+        // The browser comes again by itself, unless the answer was a refusal.
+        if (source.readyState !== EventSource.CLOSED) return;
+        this.close();
+        setTimeout(() => this.open(), 5000);
+      });
+    },
+
+    close() {
+      if (this.source !== null) this.source.close();
+      this.source = null;
+    },
+  };
 
   // Makes `into` what `from` is, keeping what is the same.
   function takeOver(into, from) {
@@ -170,29 +272,79 @@
 
   async function refresh() {
     const url = new URL(location.href);
+    url.hash = "";
     url.searchParams.set("logs", "0");
     const answer = await fetch(url);
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.title = fresh.title;
     takeOver(document.body, fresh.body);
-    followLogs();
+    logs.place();
   }
+
+  // One at a time; what is asked for meanwhile is done once more afterwards.
+  let refreshing = false, again = false;
+  async function refreshSoon() {
+    again = true;
+    if (refreshing) return;
+    refreshing = true;
+    while (again) {
+      again = false;
+      try {
+        await refresh();
+      } catch (error) {
+        // The farm does not answer now; it is asked again later.
+      }
+    }
+    refreshing = false;
+  }
+
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
   async function keepFresh() {
     for (;;) {
       const seconds = Number(document.body.dataset.refresh);
       if (!(seconds > 0)) return;
       await pause(seconds * 1000);
-      if (document.hidden) continue;
-      try {
-        await refresh();
-      } catch (error) {
-        // The farm does not answer now; ask again later.
-      }
+      if (!document.hidden) await refreshSoon();
     }
   }
 
-  followLogs();
+  // A link to a line that this page does not have leads to the page that has it.
+  function findLine() {
+    const match = /^#s(\d+)-(\d+)-L(\d+)$/.exec(location.hash);
+    const build = /^\/build\/\d+/.exec(location.pathname);
+    if (match === null || build === null) return;
+    const line = document.getElementById(location.hash.slice(1));
+    if (line === null) {
+      const from = Math.max(1, Number(match[3]) - 20);
+      const target = `${build[0]}/log/${match[1]}-${match[2]}?from=${from}${location.hash}`;
+      if (target !== location.pathname + location.search + location.hash) location.replace(target);
+      return;
+    }
+    const step = line.closest("details");
+    if (step !== null) step.open = true;
+    line.scrollIntoView({ block: "center" });
+  }
+
+  // Leaves what was not chosen out of the address.
+  for (const form of document.querySelectorAll("form[method=get]"))
+    form.addEventListener("formdata", (event) => {
+      for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+    });
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      stream.close();
+    } else {
+      stream.open();
+      if (Number(document.body.dataset.refresh) > 0) refreshSoon();
+    }
+  });
+  addEventListener("hashchange", findLine);
+
+  for (const pre of document.querySelectorAll("pre[data-live]")) logs.find(pre.dataset.run).settle();
+  if (location.hash !== "") findLine();
+  stream.open();
   keepFresh();
 })();

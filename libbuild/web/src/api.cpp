@@ -1,8 +1,8 @@
 // The JSON twins of the pages.
 
 #include <algorithm>
-#include <limits>
 
+#include "commits.h"
 #include "json.h"
 #include "pages.h"
 
@@ -56,46 +56,45 @@ void write_step(Json& json, const model::Step& step) {
   json.field("status", step.status).field("started", step.started).field("ended", step.ended).close_object();
 }
 
-struct Place {
-  model::RepositoryName repository;
-  model::BranchName branch;  ///< empty: the first that the store knows
-  std::vector<model::BuilderName> builders;
-};
-
-/// What `query` names, or what is configured first.
-Place place_from(const io::Params& query, const std::vector<RepositoryView>& repositories) {
-  const std::string name = query.get("repository"), branch = query.get("branch");
-  const auto found = std::find_if(repositories.begin(), repositories.end(), [&name](const RepositoryView& repository) {
-    return name.empty() || repository.name.value == name;
+/// The repository that is asked for, or the one that is configured first.
+const RepositoryView& repository_of(const CommitWish& wish, const std::vector<RepositoryView>& repositories) {
+  const auto found = std::find_if(repositories.begin(), repositories.end(), [&wish](const RepositoryView& repository) {
+    return wish.repository.empty() || repository.name.value == wish.repository;
   });
   if (found == repositories.end()) throw net::HttpError(404, "There is no such repository here.");
-  Place place{found->name, model::BranchName{branch}, found->builders};
-  if (branch.empty() && !found->branches.empty()) place.branch = found->branches.front();
-  return place;
+  return *found;
 }
 
 struct CommitPage {
   bool known = false;
-  std::vector<store::CommitBuilds> rows;
+  model::BranchName branch;
+  CommitRows commits;
 };
 
-/// Builds come in the order of the builders. Blocks: runs on the pool.
-CommitPage load_commits(const store::Store& store, Place& place, std::size_t limit,
-                        std::optional<std::int64_t> before) {
+/// Of the branch that is asked for, or the one that is configured first, or the first that the store knows. Builds
+/// come in the order of the builders. Blocks: runs on the pool.
+CommitPage load_page(const store::Store& store, const RepositoryView& repository, const CommitWish& wish,
+                     std::size_t limit) {
   CommitPage page;
-  for (const auto& [repository, branch] : store.branches()) {
-    if (repository != place.repository) continue;
-    if (place.branch.empty()) place.branch = branch;
-    page.known = page.known || branch == place.branch;
+  page.branch = model::BranchName{wish.branch};
+  if (page.branch.empty() && !repository.branches.empty()) page.branch = repository.branches.front();
+  for (const auto& [name, branch] : store.branches()) {
+    if (name != repository.name) continue;
+    if (page.branch.empty()) page.branch = branch;
+    page.known = page.known || branch == page.branch;
   }
   if (!page.known) return page;
-  page.rows = store.branch_page(place.repository, place.branch, {.limit = limit + 1, .before = before});
-  const auto column = [&place](const model::Build& build) {
-    return std::find(place.builders.begin(), place.builders.end(), build.builder) - place.builders.begin();
+  page.commits = load_commits(store, repository.name, page.branch, wish, limit);
+  const auto column = [&builders = repository.builders](const model::Build& build) {
+    return std::find(builders.begin(), builders.end(), build.builder) - builders.begin();
   };
-  for (store::CommitBuilds& row : page.rows)
+  for (store::CommitBuilds& row : page.commits.rows) {
+    std::erase_if(row.builds, [&wish](const model::Build& build) {
+      return build.builder.value.find(wish.builder) == std::string::npos;
+    });
     std::stable_sort(row.builds.begin(), row.builds.end(),
                      [&column](const model::Build& a, const model::Build& b) { return column(a) < column(b); });
+  }
   return page;
 }
 
@@ -129,22 +128,21 @@ io::Task<Answer> status_json(const SiteSources& sources) {
 }
 
 io::Task<Answer> commits_json(const SiteSources& sources, io::Params query) {
-  Place place = place_from(query, sources.farm.repositories());
-  const auto limit = static_cast<std::size_t>(number_from(query, "limit", kDefaultLimit, 1, kMaxLimit));
-  std::optional<std::int64_t> before;
-  if (query.has("before")) before = number_from(query, "before", 0, 0, std::numeric_limits<std::int64_t>::max());
-  const auto load = [&sources, &place, limit, before] { return load_commits(sources.store, place, limit, before); };
-  CommitPage page = co_await sources.pool.run(load);
-  if (!page.known && !query.get("branch").empty()) throw net::HttpError(404, "No commits were seen on this branch.");
-  const bool more = page.rows.size() > limit;
-  if (more) page.rows.pop_back();
+  const CommitWish wish = commit_wish_from(query);
+  const std::vector<RepositoryView> repositories = sources.farm.repositories();
+  const RepositoryView& repository = repository_of(wish, repositories);
+  const std::size_t limit = wish.limit.value_or(kDefaultLimit);
+  const auto load = [&] { return load_page(sources.store, repository, wish, limit); };
+  const CommitPage page = co_await sources.pool.run(load);
+  if (!page.known && !wish.branch.empty()) throw net::HttpError(404, "No commits were seen on this branch.");
+  const std::vector<store::CommitBuilds>& rows = page.commits.rows;
 
   Json json;
-  json.open_object().field("repository", place.repository).field("branch", place.branch);
+  json.open_object().field("repository", repository.name).field("branch", page.branch);
   json.key("builders").open_array();
-  for (const model::BuilderName& builder : place.builders) json.value(builder);
+  for (const model::BuilderName& builder : repository.builders) json.value(builder);
   json.close_array().key("commits").open_array();
-  for (const store::CommitBuilds& row : page.rows) {
+  for (const store::CommitBuilds& row : rows) {
     json.open_object().field("position", row.place.position).key("commit");
     write_commit(json, row.commit);
     json.key("builds").open_array();
@@ -155,7 +153,9 @@ io::Task<Answer> commits_json(const SiteSources& sources, io::Params query) {
     json.close_array().close_object();
   }
   json.close_array().key("next_before");
-  json.value(more ? std::optional(page.rows.back().place.position) : std::nullopt);
+  json.value(page.commits.older && !rows.empty() ? std::optional(rows.back().place.position) : std::nullopt);
+  json.key("next_after");
+  json.value(page.commits.newer && !rows.empty() ? std::optional(rows.front().place.position) : std::nullopt);
   json.close_object();
   co_return json_answer(json);
 }

@@ -23,7 +23,7 @@ std::vector<WorkerView> CoordinatorView::workers() const {
   std::vector<WorkerView> result;
   const farm::Farm& farm = coordinator_.farm();
   for (const model::Session& session : farm.sessions())
-    result.push_back({.session = session, .build = farm.leased_to(session.id)});
+    result.push_back({.session = session, .build = farm.leased_to(session.id), .draining = farm.draining(session.id)});
   return result;
 }
 
@@ -34,6 +34,8 @@ Load CoordinatorView::load() const {
   load.idle = coordinator_.idle();
   return load;
 }
+
+std::vector<model::Build> CoordinatorView::unfinished() const { return coordinator_.farm().unfinished(); }
 
 std::optional<farm::Waiting> CoordinatorView::explain(model::BuildId build) const {
   return coordinator_.farm().explain(build);

@@ -1,10 +1,9 @@
-// Commits by builders, and the workers.
-
-#include <io/http1.h>
+// Commits by builders: a table for each branch, or one branch page by page; all of it or what a filter leaves.
 
 #include <algorithm>
-#include <limits>
+#include <set>
 
+#include "commits.h"
 #include "layout.h"
 #include "pages.h"
 #include "text.h"
@@ -13,7 +12,7 @@ namespace build::web {
 
 namespace {
 
-constexpr std::int64_t kCommitsOfMany = 15, kCommitsOfOne = 50, kMaxCommits = 500;
+constexpr std::int64_t kCommitsOfMany = 15, kCommitsOfOne = 50;
 
 /// One table.
 struct BranchTable {
@@ -21,172 +20,242 @@ struct BranchTable {
   model::BranchName branch;
   std::vector<model::BuilderName> builders;
   std::vector<store::CommitBuilds> rows;
-  bool more = false;  ///< older commits follow
+  bool newer = false, older = false;  ///< there are more commits in that direction
 };
 
-struct Wish {
-  std::vector<RepositoryView> repositories;  ///< configured ones
-  std::string repository, branch;            ///< if not empty, show only this
-  std::optional<std::int64_t> before;
-  std::size_t limit = 0;
+struct View {
+  CommitWish wish;
+  std::vector<RepositoryView> repositories;                                ///< configured ones
+  std::vector<std::pair<model::RepositoryName, model::BranchName>> known;  ///< branches with commits
+  std::vector<BranchTable> tables;
+  model::Time now;
 };
 
-void add_missing_builders(BranchTable& table) {
+/// The configured branches of a repository, or those that the store knows.
+std::vector<model::BranchName> branches_of(const RepositoryView& repository, const View& view) {
+  if (!repository.branches.empty()) return repository.branches;
+  std::vector<model::BranchName> branches;
+  for (const auto& [name, branch] : view.known)
+    if (name == repository.name) branches.push_back(branch);
+  return branches;
+}
+
+/// Which columns a table has: the configured builders and those of the builds there are, as the filter says. Asked for
+/// a state, only builders with a build in it.
+std::vector<model::BuilderName> columns_of(const BranchTable& table, std::vector<model::BuilderName> builders,
+                                           const CommitWish& wish) {
+  std::set<model::BuilderName> seen(builders.begin(), builders.end()), matching;
   for (const store::CommitBuilds& row : table.rows)
-    for (const model::Build& build : row.builds)
-      if (std::find(table.builders.begin(), table.builders.end(), build.builder) == table.builders.end())
-        table.builders.push_back(build.builder);
+    for (const model::Build& build : row.builds) {
+      if (seen.insert(build.builder).second) builders.push_back(build.builder);
+      if (wish.state && mark_of(build) == *wish.state) matching.insert(build.builder);
+    }
+  std::erase_if(builders, [&](const model::BuilderName& builder) {
+    return builder.value.find(wish.builder) == std::string::npos || (wish.state && !matching.contains(builder));
+  });
+  return builders;
 }
 
 /// Blocks: runs on the pool.
-std::vector<BranchTable> load_tables(const store::Store& store, const Wish& wish) {
-  const auto known = store.branches();
-  std::vector<BranchTable> tables;
-  for (const RepositoryView& repository : wish.repositories) {
+void load_tables(const store::Store& store, View& view) {
+  const CommitWish& wish = view.wish;
+  view.known = store.branches();
+  std::vector<const RepositoryView*> of;
+  for (const RepositoryView& repository : view.repositories) {
     if (!wish.repository.empty() && repository.name.value != wish.repository) continue;
-    std::vector<model::BranchName> branches = repository.branches;
-    if (branches.empty())
-      for (const auto& [name, branch] : known)
-        if (name == repository.name) branches.push_back(branch);
-    for (const model::BranchName& branch : branches) {
+    for (const model::BranchName& branch : branches_of(repository, view)) {
       if (!wish.branch.empty() && branch.value != wish.branch) continue;
-      BranchTable table{repository.name, branch, repository.builders, {}, false};
-      table.rows = store.branch_page(repository.name, branch, {.limit = wish.limit + 1, .before = wish.before});
-      table.more = table.rows.size() > wish.limit;
-      if (table.more) table.rows.pop_back();
-      add_missing_builders(table);
-      tables.push_back(std::move(table));
+      view.tables.push_back({.repository = repository.name, .branch = branch, .builders = {}, .rows = {}});
+      of.push_back(&repository);
     }
   }
-  return tables;
+  const bool one = view.tables.size() == 1;
+  const std::size_t limit = wish.limit.value_or(one ? kCommitsOfOne : kCommitsOfMany);
+  for (std::size_t i = 0; i < view.tables.size(); ++i) {
+    BranchTable& table = view.tables[i];
+    CommitRows page = load_commits(store, table.repository, table.branch, wish, limit);
+    table.rows = std::move(page.rows);
+    // Where several branches are shown, each one's own page is where it goes on.
+    table.newer = one && page.newer;
+    table.older = page.older;
+    table.builders = columns_of(table, of[i]->builders, wish);
+  }
 }
 
-std::string branch_link(const BranchTable& table) {
-  return "/?repository=" + io::percent_encode(table.repository.value) +
-         "&branch=" + io::percent_encode(table.branch.value);
+std::string branch_link(const View& view, const BranchTable& table, const std::string& more = {}) {
+  CommitWish wish = view.wish;
+  wish.repository = table.repository.value;
+  wish.branch = table.branch.value;
+  return "/?" + query_of(wish) + more;
+}
+
+void write_option(Html& html, std::string_view value, std::string_view text, bool selected) {
+  html.markup("<option value=\"").text(value).markup("\"");
+  if (selected) html.markup(" selected");
+  html.markup(">").text(text).markup("</option>");
+}
+
+/// A choice among names; left out where there is nothing to choose.
+void write_choice(Html& html, Html::Literal field, Html::Literal label, const std::vector<std::string>& names,
+                  const std::string& chosen) {
+  if (names.size() < 2 && chosen.empty()) return;
+  html.markup("<label>").markup(label).markup("<select name=\"").markup(field).markup("\">");
+  write_option(html, "", "all", chosen.empty());
+  for (const std::string& name : names) write_option(html, name, clipped(name, 60), name == chosen);
+  html.markup("</select></label>\n");
+}
+
+void write_filter(Html& html, const View& view) {
+  const CommitWish& wish = view.wish;
+  std::vector<std::string> repositories, states;
+  std::set<std::string> branches, builders;
+  for (const RepositoryView& repository : view.repositories) {
+    repositories.push_back(repository.name.value);
+    if (!wish.repository.empty() && repository.name.value != wish.repository) continue;
+    for (const model::BranchName& branch : branches_of(repository, view)) branches.insert(branch.value);
+    for (const model::BuilderName& builder : repository.builders) builders.insert(builder.value);
+  }
+  for (const Mark mark : kMarks) states.emplace_back(word_of(mark));
+  html.markup("<form class=\"filter\" id=\"filter\" action=\"/\" method=\"get\" role=\"search\" ");
+  html.markup("aria-label=\"Filter the builds\" data-keep=\"\">\n");
+  write_choice(html, "repository", "Repository", repositories, wish.repository);
+  write_choice(html, "branch", "Branch", {branches.begin(), branches.end()}, wish.branch);
+  html.markup("<label>Builder<input name=\"builder\" list=\"builders\" placeholder=\"all\" autocomplete=\"off\" ");
+  html.markup("spellcheck=\"false\" maxlength=\"100\" value=\"").text(wish.builder).markup("\"></label>\n");
+  html.markup("<datalist id=\"builders\">");
+  for (const std::string& builder : builders) html.markup("<option value=\"").text(builder).markup("\"></option>");
+  html.markup("</datalist>\n");
+  write_choice(html, "state", "State", states, wish.state ? std::string(word_of(*wish.state)) : "");
+  html.markup("<button>Show</button>");
+  if (!query_of(wish).empty()) html.markup(" <a href=\"/\">Show all</a>");
+  html.markup("\n</form>\n");
 }
 
 void write_commit(Html& html, const store::CommitBuilds& row, model::Time now) {
   html.markup("<th scope=\"row\"><span class=\"commit\"><code class=\"hash\">");
   html.text(row.place.hash.value.substr(0, 8)).markup("</code> <span class=\"subject\">");
   html.text(row.commit.subject.empty() ? "(no message)" : clipped(row.commit.subject, 160));
-  html.markup("</span></span><span class=\"by\">").text(clipped(row.commit.author_name, 60)).markup(", ");
+  html.markup("</span></span><span class=\"by\">").text(clipped(row.commit.author_name, 40)).markup(", ");
   write_age(html, row.commit.committed, now);
   html.markup("</span></th>");
 }
 
-void write_cell(Html& html, const store::CommitBuilds& row, const model::BuilderName& builder, const FarmView& farm) {
+/// A page has thousands of these: shapes and colours hang on the class alone.
+void write_cell(Html& html, const store::CommitBuilds& row, const model::BuilderName& builder) {
   const auto found = std::find_if(row.builds.begin(), row.builds.end(),
                                   [&builder](const model::Build& build) { return build.builder == builder; });
   if (found == row.builds.end()) {
-    html.markup("<td class=\"none\"><span aria-label=\"not built\">\xE2\x80\x93</span></td>");
+    html.markup("<td></td>");
     return;
   }
-  const auto waiting = farm.explain(found->id);
-  html.markup("<td class=\"cell ").text(word_of(mark_of(*found))).markup("\"><a href=\"/build/");
-  html.number(found->id.value).markup("\"");
-  const std::string hint = waiting ? waiting->sentence : found->why;
-  if (!hint.empty()) html.markup(" title=\"").text(clipped(hint, 300)).markup("\"");
-  html.markup(">");
-  write_shape(html, mark_of(*found));
-  html.text(word_of(mark_of(*found))).markup("</a></td>");
+  const std::string_view word = word_of(mark_of(*found));
+  html.markup("<td class=\"").text(word).markup("\"><a href=\"/build/").number(found->id.value).markup("\"");
+  if (found->state == model::BuildState::finished && !found->why.empty())
+    html.markup(" title=\"").text(clipped(found->why, 120)).markup("\"");
+  html.markup(">").text(word).markup("</a></td>");
 }
 
-void write_table(Html& html, const BranchTable& table, std::size_t number, const FarmView& farm, model::Time now) {
+/// A name that may break after its dashes.
+void write_column(Html& html, const std::string& name) {
+  html.markup("<th scope=\"col\">");
+  std::string_view rest = name;
+  while (!rest.empty()) {
+    const std::size_t dash = std::min(rest.find_first_of("-_."), rest.size() - 1);
+    html.text(rest.substr(0, dash + 1));
+    rest.remove_prefix(dash + 1);
+    if (!rest.empty()) html.markup("<wbr>");
+  }
+  html.markup("</th>");
+}
+
+void write_paging(Html& html, const View& view, const BranchTable& table) {
+  const CommitWish& wish = view.wish;
+  const bool moved = wish.before || wish.after;
+  if (!table.older && !table.newer && !moved) return;
+  html.markup("<nav class=\"paging\" aria-label=\"Commits of ").text(table.repository.value).markup(", ");
+  html.text(table.branch.value).markup("\">");
+  if (moved) html.markup("<a href=\"").text(branch_link(view, table)).markup("\">Newest</a> ");
+  if (table.newer && !table.rows.empty()) {
+    const std::string first = std::to_string(table.rows.front().place.position);
+    html.markup("<a rel=\"prev\" href=\"").text(branch_link(view, table, "&after=" + first)).markup("\">");
+    html.markup("Newer commits</a> ");
+  }
+  if (table.older) {
+    const std::string last = std::to_string(table.rows.back().place.position);
+    html.markup("<a rel=\"next\" href=\"").text(branch_link(view, table, "&before=" + last)).markup("\">");
+    html.markup("Older commits</a>");
+  }
+  html.markup("</nav>\n");
+}
+
+void write_table(Html& html, const View& view, const BranchTable& table, std::size_t number) {
   const std::string id = "branch-" + std::to_string(number);
-  html.markup("<section class=\"branch\" id=\"").text(id).markup("\">\n<h2><a href=\"").text(branch_link(table));
+  html.markup("<section class=\"branch\" id=\"").text(id).markup("\">\n<h2><a href=\"").text(branch_link(view, table));
   html.markup("\">").text(table.repository.value).markup(" <span class=\"slash\">/</span> ").text(table.branch.value);
   html.markup("</a></h2>\n");
-  if (table.rows.empty()) {
-    html.markup("<p class=\"empty\">No commits were seen on this branch yet.</p>\n</section>\n");
-    return;
+  if (table.rows.empty() || table.builders.empty()) {
+    html.markup("<p class=\"empty\">");
+    html.text(view.wish.filters() ? "No commit here fits the filter." : "No commits were seen on this branch yet.");
+    html.markup("</p>\n");
+  } else {
+    html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Builds of ");
+    html.text(table.repository.value).markup(", ").text(table.branch.value);
+    html.markup("\">\n<table class=\"grid\">\n<thead><tr><th scope=\"col\">Commit</th>");
+    for (const model::BuilderName& builder : table.builders) write_column(html, builder.value);
+    html.markup("</tr></thead>\n<tbody>\n");
+    for (const store::CommitBuilds& row : table.rows) {
+      html.markup("<tr id=\"").text(id).markup("-").number(row.place.position).markup("\">");
+      write_commit(html, row, view.now);
+      for (const model::BuilderName& builder : table.builders) write_cell(html, row, builder);
+      html.markup("</tr>\n");
+    }
+    html.markup("</tbody>\n</table>\n</div>\n");
   }
-  html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Builds of ");
-  html.text(table.repository.value).markup(", ").text(table.branch.value);
-  html.markup("\">\n<table class=\"grid\">\n<thead><tr><th scope=\"col\">Commit</th>");
-  for (const model::BuilderName& builder : table.builders)
-    html.markup("<th scope=\"col\">").text(builder.value).markup("</th>");
-  html.markup("</tr></thead>\n<tbody>\n");
-  for (const store::CommitBuilds& row : table.rows) {
-    html.markup("<tr id=\"").text(id).markup("-").number(row.place.position).markup("\">");
-    write_commit(html, row, now);
-    for (const model::BuilderName& builder : table.builders) write_cell(html, row, builder, farm);
-    html.markup("</tr>\n");
-  }
-  html.markup("</tbody>\n</table>\n</div>\n");
-  if (table.more) {
-    html.markup("<p class=\"more\"><a href=\"").text(branch_link(table)).markup("&amp;before=");
-    html.number(table.rows.back().place.position).markup("\">Older commits</a></p>\n");
-  }
+  write_paging(html, view, table);
   html.markup("</section>\n");
 }
 
-void write_workers(Html& html, const FarmView& farm, model::Time now) {
-  html.markup("<section id=\"workers\">\n<h2>Workers</h2>\n");
-  const std::vector<WorkerView> workers = farm.workers();
-  if (workers.empty()) {
-    html.markup("<p class=\"empty\">No worker is connected.</p>\n</section>\n");
-    return;
-  }
-  html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Workers\">\n<table class=\"list\">");
-  html.markup("<thead><tr><th scope=\"col\">Host</th><th scope=\"col\">Host type</th><th scope=\"col\">Does</th>");
-  html.markup("<th scope=\"col\">Connected</th><th scope=\"col\">Version</th></tr></thead>\n<tbody>\n");
-  for (const WorkerView& worker : workers) {
-    html.markup("<tr><th scope=\"row\">").text(clipped(worker.session.hostname, 80));
-    if (worker.session.dev_key) html.markup(" <span class=\"danger\">public development key</span>");
-    html.markup("</th><td>").text(clipped(worker.session.host_type.value, 80)).markup("</td><td>");
-    if (worker.build)
-      html.markup("<a href=\"/build/")
-          .number(worker.build->value)
-          .markup("\">build ")
-          .number(worker.build->value)
-          .markup("</a>");
-    else
-      html.markup("free");
-    html.markup("</td><td>");
-    write_age(html, worker.session.connected, now);
-    html.markup("</td><td>").text(clipped(worker.session.version, 40)).markup("</td></tr>\n");
-  }
-  html.markup("</tbody>\n</table>\n</div>\n</section>\n");
+std::string json_twin(const View& view) {
+  if (view.tables.size() != 1) return "/api/v1/status";
+  CommitWish wish = view.wish;
+  wish.repository = view.tables.front().repository.value;
+  wish.branch = view.tables.front().branch.value;
+  std::string path = "/api/v1/commits?" + query_of(wish);
+  if (wish.before) path += "&before=" + std::to_string(*wish.before);
+  if (wish.after) path += "&after=" + std::to_string(*wish.after);
+  return path;
 }
 
 }  // namespace
 
 io::Task<Answer> front_page(const SiteSources& sources, io::Params query) {
-  Wish wish;
-  wish.repositories = sources.farm.repositories();
-  wish.repository = query.get("repository");
-  wish.branch = query.get("branch");
-  const bool one = !wish.repository.empty();
-  wish.limit =
-      static_cast<std::size_t>(number_from(query, "limit", one ? kCommitsOfOne : kCommitsOfMany, 1, kMaxCommits));
-  if (query.has("before")) wish.before = number_from(query, "before", 0, 0, std::numeric_limits<std::int64_t>::max());
+  View view;
+  view.wish = commit_wish_from(query);
+  view.repositories = sources.farm.repositories();
+  const CommitWish& wish = view.wish;
+  const auto named = [&wish](const RepositoryView& repository) { return repository.name.value == wish.repository; };
+  if (!wish.repository.empty() && std::none_of(view.repositories.begin(), view.repositories.end(), named))
+    throw net::HttpError(404, "There is no repository of that name here: " + wish.repository + ".");
+  const auto load = [&sources, &view] { load_tables(sources.store, view); };
+  co_await sources.pool.run(load);
+  view.now = sources.clock.wall_now();
 
-  const auto load = [&sources, &wish] { return load_tables(sources.store, wish); };
-  const std::vector<BranchTable> tables = co_await sources.pool.run(load);
-  if (one && tables.empty())
-    throw net::HttpError(404, "There is no such repository or branch here: " + wish.repository +
-                                  (wish.branch.empty() ? "" : ", " + wish.branch) + ".");
-
-  const model::Time now = sources.clock.wall_now();
   Frame frame;
+  frame.page = Page::builds;
   frame.refresh_seconds = 5;
-  frame.json_path = "/api/v1/status";
+  frame.json_path = json_twin(view);
+  frame.title = (wish.repository.empty() ? "Builds" : wish.repository) + " \xC2\xB7 xbuild";
   Html main;
-  if (one) {
-    frame.title = wish.repository + " \xC2\xB7 xbuild";
-    frame.json_path = "/api/v1/commits?repository=" + io::percent_encode(wish.repository) +
-                      "&branch=" + io::percent_encode(tables.front().branch.value);
-    main.markup("<p class=\"crumbs\"><a href=\"/\">All repositories</a></p>\n");
-  } else {
-    frame.title = "Builds \xC2\xB7 xbuild";
-  }
   main.markup("<h1 class=\"hidden\">Builds, newest commits first</h1>\n");
+  write_filter(main, view);
   std::size_t number = 0;
-  for (const BranchTable& table : tables) write_table(main, table, number++, sources.farm, now);
-  if (tables.empty()) main.markup("<p class=\"empty\">No commits were seen yet.</p>\n");
-  write_workers(main, sources.farm, now);
-  co_return Answer{200, kHtmlType, write_page(sources.farm, now, frame, main)};
+  for (const BranchTable& table : view.tables) write_table(main, view, table, number++);
+  const bool missing = view.tables.empty() && !wish.branch.empty();
+  if (missing)
+    main.markup("<p class=\"empty\">There is no branch of that name here.</p>\n");
+  else if (view.tables.empty())
+    main.markup("<p class=\"empty\">No commits were seen yet.</p>\n");
+  co_return Answer{missing ? 404 : 200, kHtmlType, write_page(sources.farm, view.now, frame, main)};
 }
 
 }  // namespace build::web

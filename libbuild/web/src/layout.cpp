@@ -7,20 +7,6 @@ namespace build::web {
 
 namespace {
 
-// Shapes differ without colour: a tick in a disc, a cross in a square, an open ring, a dotted ring, a triangle.
-constexpr Html::Literal kShapes =
-    "<svg class=\"shapes\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\">"
-    "<symbol id=\"m-ok\" viewBox=\"0 0 16 16\"><circle cx=\"8\" cy=\"8\" r=\"7\" fill=\"currentColor\"/>"
-    "<path class=\"cut\" d=\"M4.6 8.3l2.4 2.4 4.5-5\"/></symbol>"
-    "<symbol id=\"m-failed\" viewBox=\"0 0 16 16\"><rect x=\"1\" y=\"1\" width=\"14\" height=\"14\" rx=\"2.5\" "
-    "fill=\"currentColor\"/><path class=\"cut\" d=\"M5 5l6 6M11 5l-6 6\"/></symbol>"
-    "<symbol id=\"m-running\" viewBox=\"0 0 16 16\"><circle class=\"track\" cx=\"8\" cy=\"8\" r=\"6\"/>"
-    "<path class=\"line\" d=\"M8 2a6 6 0 0 1 6 6\"/></symbol>"
-    "<symbol id=\"m-waiting\" viewBox=\"0 0 16 16\"><circle class=\"dots\" cx=\"8\" cy=\"8\" r=\"6\"/></symbol>"
-    "<symbol id=\"m-lost\" viewBox=\"0 0 16 16\"><path d=\"M8 1.5l7 13H1z\" fill=\"currentColor\" "
-    "stroke=\"currentColor\" stroke-width=\"1.4\" stroke-linejoin=\"round\"/>"
-    "<path class=\"cut\" d=\"M8 6v4M8 12.4v.1\"/></symbol></svg>\n";
-
 void write_asset_link(Html& html, std::string_view name) {
   const Asset* asset = find_asset(name);
   html.markup("/static/").text(name).markup("?v=").text(asset == nullptr ? "" : asset->tag);
@@ -44,24 +30,41 @@ void write_head(Html& html, const Frame& frame) {
   html.markup("</head>\n");
 }
 
-void write_load(Html& html, const FarmView& farm) {
+struct Counts {
+  std::size_t waiting = 0, running = 0, connected = 0, busy = 0;
+};
+
+Counts count(const FarmView& farm) {
   const Load load = farm.load();
-  std::size_t connected = 0, busy = 0;
+  Counts counts{.waiting = load.waiting, .running = load.running};
   for (const WorkerView& worker : farm.workers()) {
-    ++connected;
-    if (worker.build) ++busy;
+    ++counts.connected;
+    if (worker.build) ++counts.busy;
   }
-  const auto count = [&html](std::size_t number, auto... words) {
-    html.markup("<li><b>").number(static_cast<std::int64_t>(number)).markup("</b> ");
-    (html.text(words), ...);
-    html.markup("</li>");
+  return counts;
+}
+
+void write_navigation(Html& html, const FarmView& farm, Page open) {
+  const auto link = [&html, open](Page page, Html::Literal path, Html::Literal name) {
+    html.markup("<a href=\"").markup(path).markup("\"");
+    if (page == open) html.markup(" aria-current=\"page\"");
+    html.markup(">").markup(name);
   };
-  html.markup("<ul class=\"load\">");
-  count(load.running, "running");
-  count(load.waiting, "waiting");
-  count(connected, connected == 1 ? "worker" : "workers", connected == 0 ? "" : ", ",
-        connected == 0 ? "" : std::to_string(busy) + " busy");
-  html.markup("</ul>\n");
+  const auto number = [&html](std::size_t value, Html::Literal word) {
+    html.markup(" <span><b>").number(static_cast<std::int64_t>(value)).markup("</b> ").markup(word).markup("</span>");
+  };
+  const Counts counts = count(farm);
+  html.markup("<nav class=\"pages\" aria-label=\"Pages\">");
+  link(Page::builds, "/", "Builds");
+  html.markup("</a>");
+  link(Page::queue, "/queue", "Queue");
+  number(counts.running, "running");
+  number(counts.waiting, "waiting");
+  html.markup("</a>");
+  link(Page::pools, "/pools", "Workers");
+  number(counts.connected, "connected");
+  number(counts.busy, "busy");
+  html.markup("</a></nav>\n");
 }
 
 void write_notices(Html& html, const FarmView& farm) {
@@ -78,8 +81,22 @@ void write_notices(Html& html, const FarmView& farm) {
 Mark mark_of(const model::Build& build) {
   if (build.state == model::BuildState::waiting) return Mark::waiting;
   if (build.state == model::BuildState::running) return Mark::running;
-  if (build.result == model::Result::ok) return Mark::ok;
-  return build.result == model::Result::failed ? Mark::failed : Mark::lost;
+  return mark_of(build.result);
+}
+
+Mark mark_of(model::Result result) {
+  switch (result) {
+    case model::Result::ok:
+      return Mark::ok;
+    case model::Result::failed:
+      return Mark::failed;
+    case model::Result::cancelled:
+      return Mark::cancelled;
+    case model::Result::lost:
+    case model::Result::none:
+      break;
+  }
+  return Mark::lost;
 }
 
 Mark mark_of(model::AttemptOutcome outcome) {
@@ -90,8 +107,9 @@ Mark mark_of(model::AttemptOutcome outcome) {
       return Mark::ok;
     case model::AttemptOutcome::failed:
       return Mark::failed;
-    case model::AttemptOutcome::lost:
     case model::AttemptOutcome::cancelled:
+      return Mark::cancelled;
+    case model::AttemptOutcome::lost:
       break;
   }
   return Mark::lost;
@@ -107,22 +125,26 @@ std::string_view word_of(Mark mark) {
       return "ok";
     case Mark::failed:
       return "failed";
+    case Mark::cancelled:
+      return "cancelled";
     case Mark::lost:
       break;
   }
   return "lost";
 }
 
-void write_shape(Html& html, Mark mark) {
-  html.markup("<svg class=\"shape ").text(word_of(mark)).markup("\" aria-hidden=\"true\"><use href=\"#m-");
-  html.text(word_of(mark)).markup("\"/></svg>");
+void write_mark(Html& html, Mark mark) {
+  html.markup("<span class=\"mark ").text(word_of(mark)).markup("\">").text(word_of(mark)).markup("</span>");
 }
 
-void write_mark(Html& html, Mark mark) {
-  html.markup("<span class=\"mark ").text(word_of(mark)).markup("\">");
-  write_shape(html, mark);
-  html.text(word_of(mark)).markup("</span>");
+void open_table(Html& html, Html::Literal label, std::initializer_list<Html::Literal> columns) {
+  html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"").markup(label);
+  html.markup("\">\n<table class=\"list\">\n<thead><tr>");
+  for (const Html::Literal column : columns) html.markup("<th scope=\"col\">").markup(column).markup("</th>");
+  html.markup("</tr></thead>\n<tbody>\n");
 }
+
+void close_table(Html& html) { html.markup("</tbody>\n</table>\n</div>\n"); }
 
 void write_age(Html& html, model::Time time, model::Time now) {
   html.markup("<time datetime=\"").text(rfc3339(time)).markup("\" title=\"").text(utc_text(time)).markup("\">");
@@ -132,14 +154,16 @@ void write_age(Html& html, model::Time time, model::Time now) {
 std::string write_page(const FarmView& farm, model::Time now, const Frame& frame, const Html& main) {
   Html html;
   write_head(html, frame);
-  html.markup("<body data-refresh=\"").number(frame.refresh_seconds).markup("\">\n").markup(kShapes);
+  html.markup("<body data-refresh=\"").number(frame.refresh_seconds).markup("\"");
+  if (!frame.events_path.empty()) html.markup(" data-events=\"").text(frame.events_path).markup("\"");
+  html.markup(">\n");
   html.markup("<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header class=\"top\">");
   html.markup("<a class=\"brand\" href=\"/\"><svg class=\"logo\" viewBox=\"0 0 20 20\" aria-hidden=\"true\">");
   html.markup("<rect class=\"l1\" x=\"1\" y=\"1\" width=\"8\" height=\"8\" rx=\"2\"/>");
   html.markup("<rect class=\"l2\" x=\"11\" y=\"1\" width=\"8\" height=\"8\" rx=\"2\"/>");
   html.markup("<rect class=\"l2\" x=\"1\" y=\"11\" width=\"8\" height=\"8\" rx=\"2\"/>");
   html.markup("<rect class=\"l1\" x=\"11\" y=\"11\" width=\"8\" height=\"8\" rx=\"2\"/></svg>xbuild</a>");
-  write_load(html, farm);
+  write_navigation(html, farm, frame.page);
   html.markup("</header>\n<div class=\"notices\">");
   write_notices(html, farm);
   html.markup("</div>\n<main id=\"main\">\n").part(main).markup("</main>\n<footer><p>xbuild ").text(farm.version());

@@ -106,8 +106,8 @@ std::size_t skip_sequence(std::string_view bytes, Style& style) {
   return kind >= 0x30 && kind <= 0x7E ? 2 : 1;
 }
 
-void write_run(Html& html, std::string_view run, const Style& style) {
-  if (run.empty()) return;
+/// Line ends of any kind as line feeds.
+std::string with_line_feeds(std::string_view run) {
   std::string text;
   text.reserve(run.size());
   for (std::size_t i = 0; i < run.size(); ++i) {
@@ -116,6 +116,12 @@ void write_run(Html& html, std::string_view run, const Style& style) {
     else if (i + 1 == run.size() || run[i + 1] != '\n')
       text += '\n';
   }
+  return text;
+}
+
+void write_run(Html& html, std::string_view run, const Style& style) {
+  if (run.empty()) return;
+  const std::string text = with_line_feeds(run);
   if (style.plain()) {
     html.text(text);
   } else {
@@ -123,16 +129,79 @@ void write_run(Html& html, std::string_view run, const Style& style) {
   }
 }
 
-}  // namespace
-
-void write_log(Html& html, std::string_view bytes) {
+/// Gives `put` the runs of text between terminal sequences, each with its style.
+template <typename Put>
+void for_each_run(std::string_view bytes, Put put) {
   Style style;
   while (!bytes.empty()) {
     const std::size_t escape = std::min(bytes.find(kEscape), bytes.size());
-    write_run(html, bytes.substr(0, escape), style);
+    put(bytes.substr(0, escape), style);
     bytes.remove_prefix(escape);
     if (!bytes.empty()) bytes.remove_prefix(skip_sequence(bytes, style));
   }
+}
+
+/// Writes runs of text as numbered lines.
+class LineWriter {
+ public:
+  LineWriter(Html& html, const LineNames& names) : html_(html), names_(names), number_(names.first) {}
+
+  void put(std::string_view run, const Style& style) {
+    while (!run.empty()) {
+      const std::size_t end = std::min(run.find('\n'), run.size() - 1) + 1;
+      if (!open_) begin();
+      write_run(html_, run.substr(0, end), style);
+      if (run[end - 1] == '\n') close();
+      run.remove_prefix(end);
+    }
+  }
+  void close() {
+    if (open_) html_.markup("</span>");
+    open_ = false;
+  }
+
+ private:
+  void begin() {
+    const auto number = static_cast<std::int64_t>(number_++);
+    html_.markup("<span");
+    if (names_.ids == LineNames::Ids::yes) html_.markup(" id=\"").text(names_.prefix).number(number).markup("\"");
+    // Not a stop for the tab key: there are thousands of them.
+    html_.markup("><a href=\"").text(names_.page).markup("#").text(names_.prefix).number(number);
+    html_.markup("\" tabindex=\"-1\">").number(number).markup("</a>");
+    open_ = true;
+  }
+
+  Html& html_;
+  const LineNames& names_;
+  std::uint64_t number_;
+  bool open_ = false;
+};
+
+}  // namespace
+
+void write_log(Html& html, std::string_view bytes) {
+  for_each_run(bytes, [&html](std::string_view run, const Style& style) { write_run(html, run, style); });
+}
+
+void write_log_lines(Html& html, std::string_view bytes, const LineNames& names) {
+  LineWriter writer(html, names);
+  for_each_run(bytes, [&writer](std::string_view run, const Style& style) { writer.put(run, style); });
+  writer.close();
+}
+
+std::size_t whole_length(std::string_view bytes) {
+  // The last escape that could still belong to a sequence which goes on behind the end.
+  const std::size_t from = bytes.size() - std::min(bytes.size(), kMaxSequence);
+  const std::size_t escape = bytes.substr(from).rfind(kEscape);
+  if (escape != std::string_view::npos) {
+    Style style;
+    const std::string_view rest = bytes.substr(from + escape);
+    std::string longer(rest);
+    longer += 'x';  // ends any sequence that has not ended
+    if (skip_sequence(longer, style) > rest.size() || rest.size() == 1) return from + escape;
+  }
+  if (bytes.ends_with('\r')) return bytes.size() - 1;
+  return bytes.size() - begun_character(bytes);
 }
 
 std::size_t first_whole_line(std::string_view bytes) {

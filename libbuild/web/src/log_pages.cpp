@@ -100,6 +100,19 @@ io::Task<> follow(livelog::LogStore& logs, model::RunId run, std::uint64_t offse
 
 }  // namespace
 
+io::Task<std::string> read_range(livelog::LogStore& logs, model::RunId run, std::uint64_t offset, std::uint64_t size) {
+  std::string bytes(size, '\0');
+  std::size_t have = 0;
+  while (have < bytes.size()) {
+    const asio::mutable_buffer into(bytes.data() + have, bytes.size() - have);
+    const std::optional<std::size_t> count = co_await read_piece(logs, run, offset + have, into);
+    if (!count || *count == 0) break;
+    have += *count;
+  }
+  bytes.resize(have);
+  co_return bytes;
+}
+
 io::Task<LogTail> read_tail(livelog::LogStore& logs, model::RunId run, std::uint64_t limit) {
   LogTail tail;
   const std::optional<livelog::LogStore::Info> info = co_await logs.info(run);
@@ -108,15 +121,7 @@ io::Task<LogTail> read_tail(livelog::LogStore& logs, model::RunId run, std::uint
   tail.growing = info->growing;
   tail.size = info->size;
   tail.begin = info->size - std::min(info->size, limit);
-  tail.bytes.resize(info->size - tail.begin);
-  std::size_t have = 0;
-  while (have < tail.bytes.size()) {
-    const asio::mutable_buffer into(tail.bytes.data() + have, tail.bytes.size() - have);
-    const std::optional<std::size_t> count = co_await read_piece(logs, run, tail.begin + have, into);
-    if (!count || *count == 0) break;
-    have += *count;
-  }
-  tail.bytes.resize(have);
+  tail.bytes = co_await read_range(logs, run, tail.begin, info->size - tail.begin);
   if (tail.begin > 0) {
     const std::size_t cut = first_whole_line(tail.bytes);
     tail.bytes.erase(0, cut);

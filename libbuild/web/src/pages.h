@@ -1,6 +1,7 @@
 // The parts of the site: each function makes one answer. They throw net::HttpError for what was asked wrongly.
 #pragma once
 
+#include <build/livelog/line_index.h>
 #include <build/net/server.h>
 #include <build/web/site.h>
 #include <io/task.h>
@@ -23,7 +24,11 @@ inline constexpr const char* kJsonType = "application/json";
 inline constexpr const char* kTextType = "text/plain; charset=utf-8";
 
 io::Task<Answer> front_page(const SiteSources& sources, io::Params query);
-io::Task<Answer> build_page(const SiteSources& sources, std::string id, io::Params query);
+io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& lines, std::string id, io::Params query);
+io::Task<Answer> log_page(const SiteSources& sources, livelog::LineIndex& lines, std::string id, std::string step,
+                          io::Params query);
+io::Task<Answer> queue_page(const SiteSources& sources, io::Params query);
+io::Task<Answer> pools_page(const SiteSources& sources);
 Answer error_page(const SiteSources& sources, int status, const std::string& sentence);
 
 io::Task<Answer> status_json(const SiteSources& sources);
@@ -33,6 +38,8 @@ io::Task<Answer> build_json(const SiteSources& sources, std::string id);
 /// What build_json answers, as one line without its end.
 std::string build_document(const store::BuildDetails& details, const FarmView& farm);
 io::Task<Answer> workers_json(const SiteSources& sources);
+io::Task<Answer> queue_json(const SiteSources& sources, io::Params query);
+io::Task<Answer> pools_json(const SiteSources& sources);
 Answer error_json(int status, const std::string& sentence);
 
 /// Writes the answers themselves: logs may be of any length.
@@ -49,6 +56,9 @@ struct LogTail {
 };
 /// At most `limit` bytes; if that is not all, beginning with a whole line where one is near.
 io::Task<LogTail> read_tail(livelog::LogStore& logs, model::RunId run, std::uint64_t limit);
+
+/// `size` bytes of a log; fewer if it is shorter.
+io::Task<std::string> read_range(livelog::LogStore& logs, model::RunId run, std::uint64_t offset, std::uint64_t size);
 
 /// The build that a path names. Throws 404.
 io::Task<store::BuildDetails> find_build(const SiteSources& sources, std::string id);

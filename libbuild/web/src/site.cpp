@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* kPolicy =
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'";
+    "form-action 'self'; frame-ancestors 'none'";
 
 void set_common_fields(net::Response& response) {
   response.fields().set("Content-Security-Policy", kPolicy);
@@ -49,6 +49,7 @@ io::Task<> send(net::Response& response, Answer answer) {
 struct Site::Impl {
   SiteSources sources;
   Streams streams;
+  livelog::LineIndex lines{sources.logs};
 
   using Maker = std::function<io::Task<Answer>(net::Request&)>;
   using Sender = std::function<io::Task<>(net::Request&, net::Response&)>;
@@ -116,8 +117,16 @@ struct Site::Impl {
 
 void Site::Impl::add_routes(net::Router& router) {
   add_page(router, "/", [this](net::Request& request) { return front_page(sources, request.query()); });
-  add_page(router, "/build/{id}",
-           [this](net::Request& request) { return build_page(sources, request.path_param("id"), request.query()); });
+  add_page(router, "/build/{id}", [this](net::Request& request) {
+    return build_page(sources, lines, request.path_param("id"), request.query());
+  });
+  add_page(router, "/build/{id}/log/{step}", [this](net::Request& request) {
+    return log_page(sources, lines, request.path_param("id"), request.path_param("step"), request.query());
+  });
+  add_page(router, "/queue", [this](net::Request& request) { return queue_page(sources, request.query()); });
+  add_page(router, "/pools", [this](net::Request&) { return pools_page(sources); });
+  add_page(router, "/api/v1/queue", [this](net::Request& request) { return queue_json(sources, request.query()); });
+  add_page(router, "/api/v1/pools", [this](net::Request&) { return pools_json(sources); });
   add_page(router, "/api/v1/status", [this](net::Request&) { return status_json(sources); });
   add_page(router, "/api/v1/commits", [this](net::Request& request) { return commits_json(sources, request.query()); });
   add_page(router, "/api/v1/builds", [this](net::Request& request) { return builds_json(sources, request.query()); });
@@ -154,7 +163,8 @@ void Site::Impl::add_routes(net::Router& router) {
   });
 }
 
-Site::Site(SiteSources sources, SiteLimits limits) : impl_(new Impl{sources, Streams(limits.streams)}) {}
+Site::Site(SiteSources sources, SiteLimits limits)
+    : impl_(new Impl{.sources = sources, .streams = Streams(limits.streams)}) {}
 Site::~Site() = default;
 void Site::add_routes(net::Router& router) { impl_->add_routes(router); }
 

@@ -74,6 +74,12 @@ std::string duration_text(milliseconds duration) {
   return std::to_string(s / 3600) + " h " + std::to_string(s / 60 % 60) + " min";
 }
 
+std::string count_text(std::uint64_t count) {
+  std::string text = std::to_string(count);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
 std::string size_text(std::uint64_t bytes) {
   if (bytes < 1024) return counted(static_cast<std::int64_t>(bytes), " byte", " bytes");
   const double kib = static_cast<double>(bytes) / 1024;

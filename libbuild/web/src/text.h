@@ -17,6 +17,8 @@ std::string utc_text(model::Time time);  ///< "2025-01-31 12:00:00 UTC"
 std::string age_text(model::Time time, model::Time now);
 /// "0.4 s", "12 s", "3 min 4 s", "1 h 2 min"
 std::string duration_text(std::chrono::milliseconds duration);
+/// "1,234,567"
+std::string count_text(std::uint64_t count);
 /// "17 bytes", "3.4 KiB", "120 MiB"
 std::string size_text(std::uint64_t bytes);
 

@@ -175,7 +175,7 @@ Load Farmhouse::load() const {
 }
 
 std::string tag_fault(std::string_view html) {
-  static const std::vector<std::string> kVoid = {"meta", "link", "br", "!doctype"};
+  static const std::vector<std::string> kVoid = {"meta", "link", "br", "input", "!doctype"};
   std::vector<std::string> open;
   for (std::size_t at = html.find('<'); at != std::string_view::npos; at = html.find('<', at + 1)) {
     const std::size_t end = html.find('>', at);

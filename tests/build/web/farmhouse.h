@@ -48,6 +48,7 @@ class Farmhouse : public FarmView {
   std::vector<RepositoryView> repositories() const override;
   std::vector<WorkerView> workers() const override;
   Load load() const override;
+  std::vector<model::Build> unfinished() const override { return farm.unfinished(); }
   std::optional<farm::Waiting> explain(model::BuildId build) const override { return farm.explain(build); }
 
   testing::TempDir directory;

@@ -102,6 +102,40 @@ TEST_CASE("a log keeps its colours as classes and loses all other terminal seque
   CHECK(log_markup("\x1B]" + std::string(10000, 't') + "x") == std::string(10000, 't') + "x");
 }
 
+TEST_CASE("the lines of a log are numbered, whatever is in them") {
+  const auto lines = [](std::string_view bytes, LineNames names) {
+    Html html;
+    write_log_lines(html, bytes, names);
+    return html.str();
+  };
+  const auto line = [](const std::string& number, const std::string& content) {
+    return "<span id=\"L" + number + "\"><a href=\"#L" + number + "\" tabindex=\"-1\">" + number + "</a>" + content +
+           "</span>";
+  };
+  const LineNames names{.prefix = "L"};
+  CHECK(lines("", names).empty());
+  CHECK(lines("a\n\nb", names) == line("1", "a\n") + line("2", "\n") + line("3", "b"));
+  CHECK(lines("a\r\nb\rc\n", names) == line("1", "a\n") + line("2", "b\nc\n"));
+  // A colour goes on in the next line, which is another element.
+  CHECK(lines("\x1B[31mred\nred\x1B[0m not\n", names) ==
+        line("1", "<span class=\"a1\">red\n</span>") + line("2", "<span class=\"a1\">red</span> not\n"));
+  CHECK(lines("x\n", {.prefix = "L", .first = 7}) == line("7", "x\n"));
+  CHECK(lines("x\n", {.prefix = "L", .first = 7, .ids = LineNames::Ids::no, .page = "/log?from=7"}) ==
+        "<span><a href=\"/log?from=7#L7\" tabindex=\"-1\">7</a>x\n</span>");
+}
+
+TEST_CASE("of what is not all there yet, the whole part is told") {
+  for (const std::string_view whole :
+       {"", "abc", "a\n", "\x1B[0m", "\x1B[1ma", "\x1B]0;t\a", "\x1B]0;t\x1B\\", "\xC3\xA9", "\xFF", "a\xE2x"})
+    CHECK(whole_length(whole) == whole.size());
+  for (const std::string_view begun :
+       {"\x1B", "\x1B[", "\x1B[31;", "\x1B]0;t", "\x1B(", "\xC3", "\xF0\x9F\x98", "\r"}) {
+    CHECK(whole_length(begun) == 0);
+    CHECK(whole_length("ab" + std::string(begun)) == 2);
+  }
+  CHECK(whole_length("\x1B]" + std::string(5000, 't')) == 5002);  // never ends: it is none
+}
+
 TEST_CASE("a cut log is shown from a whole line on, or at least from a whole character") {
   CHECK(first_whole_line("half\nwhole\n") == 5);
   CHECK(first_whole_line("\xA9"

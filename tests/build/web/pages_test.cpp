@@ -20,7 +20,7 @@ std::size_t count(std::string_view text, std::string_view part) {
 void check_common_fields(const net::SimpleResponse& answer) {
   CHECK(answer.head.fields.get("Content-Security-Policy") ==
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
   CHECK(answer.head.fields.get("X-Content-Type-Options") == "nosniff");
   CHECK(answer.head.fields.get("Referrer-Policy") == "no-referrer");
 }
@@ -32,7 +32,7 @@ TEST_CASE("the front page of a farm that has seen nothing yet says so") {
   const std::string page = house.page("/");
   CHECK(tag_fault(page) == "");
   CHECK(contains(page, "No commits were seen on this branch yet."));
-  CHECK(contains(page, "No worker is connected."));
+  CHECK(contains(page, "<b>0</b> connected"));
   CHECK(contains(page, "xbuild 1.2.3"));
 }
 
@@ -51,38 +51,130 @@ TEST_CASE("the front page shows commits by builders, newest first, each state by
   CHECK(count(page, "<th scope=\"row\"><span class=\"commit\">") == 3);
   CHECK(contains(page, "<code class=\"hash\">00000003</code>"));
   CHECK(contains(page, "Mia Author, <time datetime=\""));
-  CHECK(contains(page,
-                 "<td class=\"cell running\"><a href=\"/build/5\"><svg class=\"shape running\" "
-                 "aria-hidden=\"true\"><use href=\"#m-running\"/></svg>running</a></td>"));
-  CHECK(contains(page, "<td class=\"cell ok\"><a href=\"/build/3\">"));
-  CHECK(contains(page, "<td class=\"cell failed\"><a href=\"/build/1\" title=\"step test: exit status 2\">"));
-  CHECK(contains(page, "<a href=\"/build/6\" title=\"waits for a worker of host type arm64: none is connected"));
+  CHECK(contains(page, "<td class=\"running\"><a href=\"/build/5\">running</a></td>"));
+  CHECK(contains(page, "<td class=\"ok\"><a href=\"/build/3\">ok</a></td>"));
+  CHECK(contains(page, "<td class=\"failed\"><a href=\"/build/1\" title=\"step test: exit status 2\">failed</a></td>"));
+  CHECK(contains(page, "<td class=\"waiting\"><a href=\"/build/6\">waiting</a></td>"));
+  CHECK(contains(page, "<a href=\"/\" aria-current=\"page\">Builds</a><a href=\"/queue\">Queue"));
   CHECK(contains(page, "<b>1</b> running"));
   CHECK(contains(page, "<b>3</b> waiting"));
-  CHECK(contains(page, "<b>1</b> worker, 1 busy"));
-  CHECK(contains(page, "<tr><th scope=\"row\">alpha</th><td>linux</td><td><a href=\"/build/5\">build 5</a></td>"));
+  CHECK(contains(page, "<b>1</b> connected"));
+  CHECK(contains(page, "<b>1</b> busy"));
   // Kept fresh with scripts, and without.
   CHECK(contains(page, "<body data-refresh=\"5\">"));
   CHECK(contains(page, "<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>"));
 }
 
-TEST_CASE("one branch is shown in pages") {
+TEST_CASE("one branch is shown in pages, and back") {
   Farmhouse house;
-  house.commits({"one", "two", "three"});
-  const std::string newest = house.page("/?repository=zlib&branch=main&limit=2");
-  CHECK(contains(newest, ">three</span>"));
-  CHECK_FALSE(contains(newest, ">one</span>"));
-  CHECK(contains(newest, "<a href=\"/?repository=zlib&amp;branch=main&amp;before=2\">Older commits</a>"));
-  const std::string older = house.page("/?repository=zlib&branch=main&before=2");
-  CHECK(contains(older, ">one</span>"));
-  CHECK_FALSE(contains(older, ">two</span>"));
-  CHECK_FALSE(contains(older, "Older commits"));
+  house.commits({"one", "two", "three", "four", "five"});
+  const std::string newest = house.page("/?limit=2");
+  CHECK(contains(newest, ">five</span>"));
+  CHECK_FALSE(contains(newest, ">three</span>"));
+  CHECK(contains(newest, "<a rel=\"next\" href=\"/?repository=zlib&amp;branch=main&amp;limit=2&amp;before=4\">Older"));
+  CHECK_FALSE(contains(newest, "Newer commits"));
+  const std::string middle = house.page("/?repository=zlib&branch=main&limit=2&before=4");
+  CHECK(contains(middle, ">three</span>"));
+  CHECK(contains(middle, "&amp;limit=2&amp;after=3\">Newer commits</a>"));
+  CHECK(contains(middle, "&amp;limit=2&amp;before=2\">Older commits</a>"));
+  CHECK(contains(middle, "\">Newest</a>"));
+  const std::string last = house.page("/?limit=2&before=2");
+  CHECK(contains(last, ">one</span>"));
+  CHECK_FALSE(contains(last, "Older commits"));
+  const std::string back = house.page("/?limit=2&after=1");
+  CHECK(contains(back, ">three</span>"));
+  CHECK(contains(back, ">two</span>"));
+  CHECK_FALSE(contains(back, ">four</span>"));
+  CHECK(contains(back, "Newer commits"));
+  // What would be less than a page at the top is the first page.
+  const std::string top = house.page("/?limit=2&after=4");
+  CHECK(contains(top, ">five</span>"));
+  CHECK(contains(top, ">four</span>"));
+  CHECK_FALSE(contains(top, "Newer commits"));
   CHECK(house.ask("/?repository=other").head.status == 404);
   CHECK(house.ask("/?repository=zlib&branch=other").head.status == 404);
-  CHECK(house.ask("/?limit=0").head.status == 400);
-  CHECK(house.ask("/?limit=501").head.status == 400);
-  CHECK(house.ask("/?before=-1").head.status == 400);
-  CHECK(house.ask("/?before=99999999999999999999").head.status == 400);
+  for (const char* wrong : {"limit=0", "limit=501", "before=-1", "before=99999999999999999999", "state=good"})
+    CHECK(house.ask("/?" + std::string(wrong)).head.status == 400);
+  CHECK(house.ask("/?repository=&branch=&builder=&state=&before=").head.status == 200);
+}
+
+TEST_CASE("the table can be filtered by builder and state, and paging keeps the filter") {
+  Farmhouse house;
+  house.commits({"one", "two", "three"});
+  house.connect("alpha");
+  // Builds 5, 3, 1 are those of "debug".
+  house.end(5, AttemptOutcome::failed, "step test: exit status 2");
+  house.end(3, AttemptOutcome::ok);
+  house.end(1, AttemptOutcome::failed, "step test: exit status 2");
+  const std::string failed = house.page("/?state=failed");
+  CHECK(tag_fault(failed) == "");
+  CHECK(contains(failed, ">three</span>"));
+  CHECK_FALSE(contains(failed, ">two</span>"));
+  CHECK(contains(failed, ">one</span>"));
+  CHECK_FALSE(contains(failed, "<th scope=\"col\">arm</th>"));
+  CHECK(contains(failed, "<option value=\"failed\" selected>failed</option>"));
+  CHECK(contains(failed, "<a href=\"/\">Show all</a>"));
+  const std::string first = house.page("/?state=failed&builder=deb&limit=1");
+  CHECK(contains(first, "branch=main&amp;builder=deb&amp;state=failed&amp;limit=1&amp;before=3\">Older commits</a>"));
+  CHECK(contains(first, "value=\"deb\"></label>"));
+  const std::string arm = house.page("/?builder=arm");
+  CHECK(contains(arm, ">two</span>"));
+  CHECK_FALSE(contains(arm, "<th scope=\"col\">debug</th>"));
+  CHECK(contains(house.page("/?builder=arm&state=failed"), "No commit here fits the filter."));
+  CHECK(contains(house.page("/?builder=none"), "No commit here fits the filter."));
+  // The JSON twin has the same filter.
+  CHECK(house.json("/api/v1/commits?state=failed&builder=debug")["commits"].Size() == 2);
+  CHECK(house.json("/api/v1/commits?builder=arm")["commits"][0]["builds"].Size() == 1);
+}
+
+TEST_CASE("the queue shows what runs, then what waits with its sentence") {
+  Farmhouse house;
+  CHECK(contains(house.page("/queue"), "No build runs."));
+  house.commits({"one", "two"});
+  house.connect("alpha");
+  const std::string page = house.page("/queue");
+  CHECK(tag_fault(page) == "");
+  CHECK(contains(page, "<th scope=\"row\"><a href=\"/build/3\">3</a></th><td>zlib"));
+  CHECK(contains(page, "<td>alpha</td>"));
+  CHECK(contains(page, "<td class=\"sentence\">It waits for a worker of host type arm64: none is connected"));
+  CHECK(page.find("/build/3\"") < page.find("/build/4\""));
+  CHECK(contains(house.page("/queue?limit=1"), "The first 1 of 3 are shown."));
+  const auto json = house.json("/api/v1/queue");
+  CHECK(json["running_count"].GetInt() == 1);
+  CHECK(json["waiting_count"].GetInt() == 3);
+  CHECK(std::string(json["running"][0]["hostname"].GetString()) == "alpha");
+  CHECK(std::string(json["running"][0]["subject"].GetString()) == "two");
+  CHECK(std::string(json["waiting"][0]["label"].GetString()) == "no_worker");
+  CHECK(house.ask("/queue?limit=0").head.status == 400);
+}
+
+TEST_CASE("the workers are shown by host type, with what each does and who was lost") {
+  Farmhouse house;
+  CHECK(contains(house.page("/pools"), "No worker is connected, and no build waits for one."));
+  house.connect("alpha");
+  house.connect("beta");
+  house.commits({"one"});
+  std::string page = house.page("/pools");
+  CHECK(tag_fault(page) == "");
+  CHECK(contains(page, "<h2>linux</h2>\n<p class=\"aside\">2 workers, 1 busy; 0 builds wait.</p>"));
+  CHECK(contains(page,
+                 "<th scope=\"row\">alpha</th><td><span class=\"mark busy\">busy</span></td><td><a "
+                 "href=\"/build/1\">build 1</a> <span class=\"soft\">zlib on debug</span></td><td>26</td>"));
+  CHECK(contains(page, "<th scope=\"row\">beta</th><td><span class=\"mark idle\">idle</span></td><td></td>"));
+  CHECK(contains(page,
+                 "<h2>arm64</h2>\n<p class=\"aside\">0 workers, 0 busy; 1 build waits.</p>\n<p class=\"why "
+                 "lost\">No worker of this type is connected.</p>"));
+  CHECK_FALSE(contains(page, "Gone in the last 24 hours"));
+  house.feed(farm::SessionEnded{house.farm.sessions().front().id, "the connection was reset"});
+  page = house.page("/pools");
+  CHECK(contains(page, "Gone in the last 24 hours"));
+  CHECK(contains(page, "<td>the connection was reset</td>"));
+  const auto json = house.json("/api/v1/pools");
+  REQUIRE(json["pools"].Size() == 2);
+  CHECK(std::string(json["pools"][1]["host_type"].GetString()) == "linux");
+  CHECK(std::string(json["pools"][1]["workers"][0]["state"].GetString()) == "busy");
+  CHECK(json["pools"][0]["waiting"].GetInt() == 1);
+  CHECK(std::string(json["ended"][0]["hostname"].GetString()) == "alpha");
 }
 
 TEST_CASE("a notice about the whole farm is on every page, a dangerous one in red") {
@@ -115,18 +207,22 @@ TEST_CASE("a failed build shows the failing step, its status and its last lines 
   CHECK(failure < log);
   const std::string_view excerpt = std::string_view(page).substr(failure, page.find("</section>", failure) - failure);
   CHECK(contains(excerpt, "<h2>Step compile: exit status 2</h2>"));
-  CHECK(contains(excerpt, "<span class=\"a1 bold\">error:</span> no &lt;such&gt; thing"));
-  CHECK(contains(excerpt, ">line 62\n"));
+  // Its lines lead to themselves further down.
+  CHECK(contains(excerpt,
+                 "<span><a href=\"#s1-1-L101\" tabindex=\"-1\">101</a><span class=\"a1 bold\">error:</span> no "
+                 "&lt;such&gt; thing\n</span>"));
+  CHECK(contains(excerpt, ">62</a>line 62\n"));
   CHECK_FALSE(contains(excerpt, "line 61\n"));
   const std::string_view rest = std::string_view(page).substr(log);
-  CHECK(contains(rest, "line 1\n"));
-  CHECK(contains(rest, "<span class=\"name\">configure</span> <span class=\"status ok\">ok</span>"));
+  CHECK(contains(rest, "<span id=\"s1-1-L1\"><a href=\"#s1-1-L1\" tabindex=\"-1\">1</a>line 1\n</span>"));
+  CHECK(contains(rest, "<span class=\"name\">configure</span> <span class=\"mark ok\">ok</span>"));
   CHECK(contains(rest, "<details class=\"step\" id=\"step-1-0\">"));
   CHECK(contains(rest, "<details class=\"step\" id=\"step-1-1\" open>"));
   CHECK(contains(rest, "<pre class=\"command\"><code>make compile</code></pre>"));
   CHECK(contains(page, "data-refresh=\"0\""));
   CHECK_FALSE(contains(page, "http-equiv=\"refresh\""));
   CHECK_FALSE(contains(page, "data-live"));
+  CHECK_FALSE(contains(page, "data-events"));
 }
 
 TEST_CASE("a build that waits says for what; one that was lost shows each attempt and why it ended") {
@@ -144,7 +240,7 @@ TEST_CASE("a build that waits says for what; one that was lost shows each attemp
   CHECK(tag_fault(page) == "");
   CHECK(contains(page, "no attempt could be brought to an end: attempt 1 on alpha was lost: the connection was reset"));
   CHECK(count(page, "<td>the connection was reset</td>") == 3);
-  CHECK(contains(page, "<a href=\"/api/v1/runs/run-1-1-0/log\">compile</a>"));
+  CHECK(contains(page, "<a href=\"/build/1/log/1-0?from=1\">compile</a>"));
   CHECK(contains(page, "Of attempt 3."));
 }
 
@@ -154,29 +250,98 @@ TEST_CASE("a running build's log is there without scripts, with the place where 
   house.connect("alpha");
   house.step(1, "compile", "first\nsecond\n", AttemptOutcome::running, "");
   const std::string page = house.page("/build/1");
-  CHECK(contains(page, "data-run=\"run-1-1-0\" data-offset=\"13\" data-live=\"\">first\nsecond\n</pre>"));
+  CHECK(contains(
+      page, "data-run=\"run-1-1-0\" data-lines=\"s1-0-L\" data-offset=\"13\" data-live=\"\"><span id=\"s1-0-L1\">"));
+  CHECK(contains(page, ">2</a>second\n</span></pre>"));
+  CHECK(contains(page, "data-events=\"/api/v1/builds/1/events?from=1.0.13\""));
   CHECK(contains(page, "<noscript><meta http-equiv=\"refresh\""));
-  // The script asks for the frame only, and reads logs itself.
-  CHECK(contains(house.page("/build/1?logs=0"), "data-run=\"run-1-1-0\" data-offset=\"0\" data-live=\"\"></pre>"));
+  // The script asks for the frame only, and has the logs itself.
+  CHECK(contains(house.page("/build/1?logs=0"), "data-offset=\"0\" data-live=\"\"></pre>"));
 }
 
-TEST_CASE("of a long log the page holds the last 256 KiB and a link to the rest") {
+TEST_CASE("what a running log ends with is shown when it is whole") {
+  for (const char* begun : {"\x1B", "\x1B[3", "\x1B]0;title", "\xE2\x82", "\r"}) {
+    Farmhouse house;
+    house.commits({"one"});
+    house.connect("alpha");
+    house.step(1, "compile", "first\nsec" + std::string(begun), AttemptOutcome::running, "");
+    const std::string page = house.page("/build/1");
+    CAPTURE(begun);
+    CHECK(contains(page, ">2</a>sec</span></pre>"));
+    CHECK(contains(page, "events?from=1.0.9\""));
+  }
+}
+
+TEST_CASE("of a long log the page holds the end, with its lines' numbers, and the way to the rest") {
   Farmhouse house;
   house.commits({"one"});
   house.connect("alpha");
   std::string output;
-  while (output.size() < 1024 * 1024) output += "line " + std::to_string(output.size()) + "\n";
+  int lines = 0;
+  while (output.size() < 1024 * 1024) output += "line " + std::to_string(++lines) + "\n";
   house.step(1, "early", std::string(100 * 1024, 'e') + "\n", AttemptOutcome::ok, "ok");
   house.step(1, "compile", output, AttemptOutcome::ok, "ok");
   house.step(1, "test", "all is well\n", AttemptOutcome::ok, "ok");
   house.end(1, AttemptOutcome::ok);
   const std::string page = house.page("/build/1");
-  CHECK(page.size() > 256 * 1024);
-  CHECK(page.size() < 280 * 1024);
-  CHECK(contains(page, "all is well\n</pre>"));
-  CHECK(contains(page, output.substr(output.size() - 2000)));
-  CHECK(contains(page, " of output before this: <a href=\"/api/v1/runs/run-1-1-1/log\">the whole log</a>"));
-  CHECK(contains(page, "100 KiB of output before this: <a href=\"/api/v1/runs/run-1-1-0/log\">"));
+  CHECK(page.size() > 128 * 1024);
+  CHECK(page.size() < 1024 * 1024);
+  CHECK(contains(page, "all is well\n</span></pre>"));
+  const std::string last = std::to_string(lines);
+  CHECK(contains(page, "<span id=\"s1-1-L" + last + "\"><a href=\"#s1-1-L" + last + "\" tabindex=\"-1\">" + last +
+                           "</a>line " + last + "\n</span></pre>"));
+  CHECK(contains(page, " of output come before line "));
+  CHECK(contains(page, "<a href=\"/build/1/log/1-1?from=1\">read all of it page by page</a>"));
+  CHECK(contains(page, "<a href=\"/api/v1/runs/run-1-1-1/log\">as plain text</a>"));
+}
+
+TEST_CASE("any line of a long log can be linked to and is read in pages of bounded size") {
+  Farmhouse house;
+  house.commits({"one"});
+  house.connect("alpha");
+  std::string output;
+  for (int i = 1; i <= 50'000; ++i) output += "this is line " + std::to_string(i) + "\n";
+  house.step(1, "test", output, AttemptOutcome::running, "");
+  const std::string page = house.page("/build/1/log/1-0?from=12345");
+  CHECK(tag_fault(page) == "");
+  CHECK(page.size() < 200 * 1024);
+  CHECK(contains(page,
+                 "<span id=\"s1-0-L12345\"><a href=\"#s1-0-L12345\" tabindex=\"-1\">12345</a>this is line 12345\n"));
+  CHECK(contains(page, "this is line 13344\n"));
+  CHECK_FALSE(contains(page, "this is line 12344\n"));
+  CHECK_FALSE(contains(page, "this is line 13345\n"));
+  CHECK(contains(page, "lines 12,345 to 13,344 of 50,000"));
+  CHECK(contains(page, "<a href=\"/build/1/log/1-0?from=11345\">Earlier</a>"));
+  CHECK(contains(page, "<a href=\"/build/1/log/1-0?from=13345\">Later</a>"));
+  CHECK(contains(page, "<a href=\"/build/1/log/1-0?from=49001\">Last lines</a>"));
+  CHECK(contains(house.page("/build/1/log/1-0"), "lines 1 to 1,000 of 50,000"));
+  const std::string last = house.page("/build/1/log/1-0?from=999999999");
+  CHECK(contains(last, "lines 50,000 to 50,000 of 50,000"));
+  CHECK_FALSE(contains(last, ">Later<"));
+  for (const char* missing : {"/build/1/log/1-1", "/build/1/log/2-0", "/build/1/log/x", "/build/1/log/1",
+                              "/build/1/log/1-", "/build/1/log/-", "/build/2/log/1-0", "/build/1/log/1-0-0"})
+    CHECK(house.ask(missing).head.status == 404);
+  CHECK(house.ask("/build/1/log/1-0?from=0").head.status == 400);
+  CHECK(house.ask("/build/1/log/1-0?from=x").head.status == 400);
+}
+
+TEST_CASE("a line of many megabytes makes no page of many megabytes") {
+  Farmhouse house;
+  house.commits({"one"});
+  house.connect("alpha");
+  house.step(1, "test", "before\n" + std::string(8 * 1024 * 1024, '<') + "\nafter\n", AttemptOutcome::failed,
+             "exit status 1");
+  house.end(1, AttemptOutcome::failed, "step test: exit status 1");
+  // Each '<' takes four characters.
+  const std::string build = house.page("/build/1");
+  CHECK(build.size() < 700 * 1024);
+  CHECK(contains(build, ">3</a>after\n</span></pre>"));
+  const std::string log = house.page("/build/1/log/1-0?from=2");
+  CHECK(log.size() < 1200 * 1024);
+  CHECK(contains(log, "Line 2 goes on: <a href=\"/api/v1/runs/run-1-1-0/log?offset=262151\">"));
+  CHECK(contains(log, "<a href=\"/build/1/log/1-0?from=3\">Later</a>"));
+  CHECK(contains(house.page("/build/1/log/1-0?from=3"), ">3</a>after\n</span></pre>"));
+  CHECK(contains(house.page("/build/1/log/1-0?from=1"), ">1</a>before\n</span></pre>"));
 }
 
 TEST_CASE("nothing that a commit, a worker or a build says becomes markup") {
@@ -188,7 +353,8 @@ TEST_CASE("nothing that a commit, a worker or a build says becomes markup") {
   house.step(1, evil, evil + "\n", AttemptOutcome::failed, evil);
   house.end(1, AttemptOutcome::failed, evil);
   house.notices_ = {{Notice::Weight::information, evil}};
-  for (const char* path : {"/", "/build/1", "/?repository=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+  for (const char* path : {"/", "/queue", "/pools", "/build/1", "/build/1/log/1-0", "/?builder=%22%3E%3Cscript%3E%00",
+                           "/?branch=%3Cscript%3E", "/?repository=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
                            "/build/%3Cscript%3E", "/%3Cscript%3Ealert(1)"}) {
     const std::string page = house.ask(path).body;
     CAPTURE(path);
@@ -200,8 +366,8 @@ TEST_CASE("nothing that a commit, a worker or a build says becomes markup") {
     CHECK(valid_utf8(page) == page);
     CHECK(page.find_first_of(std::string("\0\x1B\r\x07", 4)) == std::string::npos);
   }
-  for (const char* path :
-       {"/api/v1/builds/1", "/api/v1/builds", "/api/v1/commits", "/api/v1/workers", "/api/v1/status"})
+  for (const char* path : {"/api/v1/builds/1", "/api/v1/builds", "/api/v1/commits", "/api/v1/workers", "/api/v1/status",
+                           "/api/v1/queue", "/api/v1/pools"})
     house.json(path);
   const net::SimpleResponse raw = house.ask("/api/v1/runs/run-1-1-0/log");
   CHECK(raw.body == evil + "\n");
@@ -212,8 +378,9 @@ TEST_CASE("nothing that a commit, a worker or a build says becomes markup") {
 TEST_CASE("every answer carries the policy that keeps a browser from running or loading anything else") {
   Farmhouse house;
   house.commits({"one"});
-  for (const char* path : {"/", "/build/1", "/build/7", "/nothing", "/static/site.css", "/static/site.js",
-                           "/favicon.svg", "/api/v1/status", "/api/v1/runs/none/log", "/api/v1/nothing"}) {
+  for (const char* path :
+       {"/", "/build/1", "/queue", "/pools", "/build/1/log/1-0", "/build/7", "/nothing", "/static/site.css",
+        "/static/site.js", "/favicon.svg", "/api/v1/status", "/api/v1/runs/none/log", "/api/v1/nothing"}) {
     CAPTURE(path);
     check_common_fields(house.ask(path));
   }

@@ -16,6 +16,7 @@ class CoordinatorView final : public FarmView {
   std::vector<RepositoryView> repositories() const override;
   std::vector<WorkerView> workers() const override;
   Load load() const override;
+  std::vector<model::Build> unfinished() const override;
   std::optional<farm::Waiting> explain(model::BuildId build) const override;
 
  private:

@@ -27,6 +27,7 @@ struct RepositoryView {
 struct WorkerView {
   model::Session session;
   std::optional<model::BuildId> build;  ///< what it is leased to
+  bool draining = false;                ///< it is about to end and gets no further build
 };
 
 /// A sentence about the whole farm, on every page.
@@ -55,6 +56,8 @@ class FarmView {
   virtual std::vector<RepositoryView> repositories() const = 0;
   virtual std::vector<WorkerView> workers() const = 0;  ///< connected ones only
   virtual Load load() const = 0;
+  /// Running ones in the order in which they were started, then waiting ones in the order in which they will be.
+  virtual std::vector<model::Build> unfinished() const = 0;
   /// nullopt unless the build waits.
   virtual std::optional<farm::Waiting> explain(model::BuildId build) const = 0;
 };

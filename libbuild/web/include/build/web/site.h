@@ -1,13 +1,20 @@
 // The farm's pages and their JSON twins, as handlers for an HTTP server. Nothing here changes anything.
 //
 //   /                                commits by builders, per repository and branch
-//       ?repository=R&branch=B       one branch; &before=P from below a position; &limit=N
+//       ?repository=R&branch=B          only these, one branch page by page: &before=P, &after=P (positions), &limit=N
+//       &builder=PART&state=S           only builders with that in their name, commits with a build in that state
 //   /build/ID                        one build: state, attempts, steps, the log, following while it runs
+//   /build/ID/log/ATTEMPT-STEP?from=N
+//                                    a step's log from line N on; line N is #sATTEMPT-STEP-LN here and above
+//   /queue?limit=N                   what runs, and what waits and for what
+//   /pools                           the workers by host type, and those that were lost lately
 //   /healthz                         "ok"
 //   /static/site.css, /static/site.js, /favicon.svg
 //
 //   /api/v1/status                   how much there is to do, notices, version
-//   /api/v1/commits?repository=R&branch=B&limit=N&before=P
+//   /api/v1/commits                  as /, with the same query; a repository and branch if none are named
+//   /api/v1/queue?limit=N            as /queue
+//   /api/v1/pools                    as /pools
 //   /api/v1/builds?limit=N           the newest builds
 //   /api/v1/builds/ID                one build with attempts, steps and what it waits for
 //   /api/v1/builds/ID/log            all its output, as plain text
