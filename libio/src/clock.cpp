@@ -27,7 +27,7 @@ namespace {
 class RealAlarm final : public Alarm::State, public std::enable_shared_from_this<RealAlarm> {
  public:
   RealAlarm(Executor executor, Instant when, std::function<void()> callback)
-      : timer_(std::move(executor), when), callback_(std::move(callback)) {}
+      : timer_(executor, when), callback_(std::move(callback)) {}
 
   void start() {
     timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {

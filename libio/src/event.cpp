@@ -15,7 +15,7 @@
 namespace io {
 
 struct Event::Impl {
-  explicit Impl(Executor executor) : timer(std::move(executor), asio::steady_timer::time_point::max()) {}
+  explicit Impl(Executor executor) : timer(executor, asio::steady_timer::time_point::max()) {}
 
   static Task<> wait(std::shared_ptr<Impl> impl) {
     const std::uint64_t seen = impl->generation;
