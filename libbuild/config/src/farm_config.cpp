@@ -142,6 +142,7 @@ StepConfig read_step(const std::string& file, const toml::table& table, const st
 
 std::vector<model::BuilderName> read_builder_names(const Section& section, const std::vector<BuilderConfig>& builders) {
   std::vector<std::string> known;
+  known.reserve(builders.size());
   for (const BuilderConfig& builder : builders) known.push_back(builder.name.value);
   const auto names = section.list("builders").value_or(known);
   if (names.empty())

@@ -101,7 +101,8 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::run_all() {
   for (const config::StepConfig& step : repository_.steps) {
     if (verdict.outcome != AttemptOutcome::ok) break;
     if (stopping_) co_return lost("it was stopped");
-    verdict = co_await run_step(index++, step);
+    verdict = co_await run_step(index, step);
+    ++index;
   }
   co_return verdict;
 }

@@ -49,10 +49,19 @@ Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, 
 
 Server::~Server() = default;
 
+void Server::add_route(net::Router& router, const Route& route) {
+  // Any method: the handlers answer wrong ones themselves, with 400 as the original does.
+  router.add("", route.path,
+             [this, route](net::Request& request, net::Response& response) { return serve(route, request, response); });
+}
+
+void Server::add_health_route(net::Router& router) {
+  add_route(router, {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz});
+}
+
 void Server::add_routes(net::Router& router) {
   const Route routes[] = {
       {"/", Access::anyone, Kind::question, &Server::handle_root},
-      {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz},
       {"/status", Access::password, Kind::question, &Server::handle_status},
       {"/workdir", Access::password, Kind::question, &Server::handle_workdir},
       {"/write", Access::password, Kind::work, &Server::handle_write},
@@ -63,12 +72,8 @@ void Server::add_routes(net::Router& router) {
       {"/removeall", Access::password, Kind::work, &Server::handle_removeall},
       {"/halt", Access::password, Kind::question, &Server::handle_halt},
   };
-  for (const Route& route : routes) {
-    // Any method: the handlers answer wrong ones themselves, with 400 as the original does.
-    router.add("", route.path, [this, route](net::Request& request, net::Response& response) {
-      return serve(route, request, response);
-    });
-  }
+  add_health_route(router);
+  for (const Route& route : routes) add_route(router, route);
 }
 
 io::Task<> Server::serve(Route route, net::Request& request, net::Response& response) {

@@ -41,7 +41,7 @@ std::string read_key(const fs::path& file, const std::string& host_type) {
                              " (make one with \"genbuilderkey " + host_type +
                              "\" where the coordinator runs; name its file with -key-file or in GO_BUILD_KEY_PATH)");
   }
-  const std::string key = trimmed(text);
+  std::string key = trimmed(text);
   if (key.empty()) throw std::runtime_error("the builder key file " + file.string() + " holds no key");
   for (const char c : key) {
     if (c <= ' ' || c >= 0x7f) {
@@ -66,7 +66,7 @@ fs::path default_state_dir(const std::string& host_type, const EnvironmentLookup
 std::string load_worker_id(const fs::path& state_dir, base::RandomSource& random) {
   const fs::path file = state_dir / "worker-id";
   if (!fs::exists(file)) {
-    const std::string id = base::random_id(random);
+    std::string id = base::random_id(random);
     base::write_file_atomically(file, id + "\n", 0600);
     return id;
   }

@@ -64,6 +64,8 @@ class Server {
 
   /// Adds the handlers to `router`, which must not be used after the Server has gone.
   void add_routes(net::Router& router);
+  /// Adds `/healthz` alone, for an address that others may ask.
+  void add_health_route(net::Router& router);
 
   /// From now on the status says "draining": whoever gives out work gives none to this worker. Everything is served as
   /// before. `over` is called once, when the drain has come to its end or its longest time is over; not after stop().
@@ -84,6 +86,7 @@ class Server {
     Kind kind;
     Handler handler;
   };
+  void add_route(net::Router& router, const Route& route);
   io::Task<> serve(Route route, net::Request& request, net::Response& response);
   void check_access(const net::Request& request) const;
   void continue_drain();
