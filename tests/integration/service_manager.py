@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from farm import Farm, commit, make_repository, programs, wait_for
@@ -105,6 +106,20 @@ class ServiceManager(unittest.TestCase):
                 process.send_signal(signal.SIGTERM)
                 self.assertEqual(manager.wait_for("STOPPING")["STOPPING"], "1")
                 self.assertEqual(process.wait(30), 0)
+
+    def test_reloading_is_said_with_its_time_and_ends_with_ready_also_when_the_file_is_wrong(self):
+        with self.farm() as farm:
+            self.coordinator.wait_for("READY")
+            good = farm.config.read_text()
+            for text in (good, good + "not_a_key = 1\n"):
+                farm.config.write_text(text)
+                before = time.monotonic_ns() // 1000
+                farm.coordinator.send_signal(signal.SIGHUP)
+                reloading = self.coordinator.wait_for("RELOADING")
+                self.assertGreaterEqual(int(reloading["MONOTONIC_USEC"]), before)
+                self.coordinator.wait_for("READY")
+            wait_for(lambda: "the configuration was not taken over" in farm.log_text(), 10, "the reason in the log")
+            self.assertIn("not_a_key", farm.log_text())
 
     def test_what_a_build_runs_cannot_speak_for_the_worker(self):
         with self.farm() as farm:
