@@ -46,7 +46,7 @@ def page_flags(page):
     """The flags that the OPTIONS section of a man page's source describes."""
     options = re.search(r"^\.SH OPTIONS$(.*?)^\.SH ", page, re.MULTILINE | re.DOTALL).group(1)
     tags = re.findall(r"^\.TP\n(\..*)$", options.replace("\\-", "-"), re.MULTILINE)
-    return {flag for tag in tags for flag in re.findall(r'^\.[A-Z]+ "?-([a-z][a-z0-9-]*)', tag)}
+    return {flag for tag in tags for flag in re.findall(r'[ "]-([a-z][a-z0-9-]*)', tag)}
 
 
 class Installation(unittest.TestCase):
@@ -96,10 +96,10 @@ class Installation(unittest.TestCase):
     def test_man_pages_and_help_describe_the_same_flags(self):
         for tool in self.tools:
             page = (self.prefix / f"share/man/man1/{tool}.1").read_text()
-            self.assertEqual(page_flags(page), set(help_flags(self.tool(tool, "-help").stdout)), tool)
+            flags = set(help_flags(self.tool(tool, "-help").stdout))
+            self.assertEqual(page_flags(page), flags, tool)
             synopsis = page.replace("\\-", "-").split(".SH SYNOPSIS")[1].split(".SH ")[0]
-            for flag in help_flags(self.tool(tool, "-help").stdout).keys() - {"help", "version"}:
-                self.assertIn(f"-{flag}", synopsis, f"{tool}.1's synopsis")
+            self.assertLessEqual(set(re.findall(r'[ "]-([a-z][a-z0-9-]*)', synopsis)), flags, f"{tool}.1's synopsis")
 
     def test_man_pages_are_well_formed_and_complete(self):
         for page in self.pages:
