@@ -180,7 +180,7 @@ std::string HostPort::str() const {
 // ---- listening ----
 
 struct TcpListener::Impl {
-  Impl(Executor executor, const TcpOptions& options) : acceptor(std::move(executor)), options(options) {}
+  Impl(Executor executor, const TcpOptions& options) : acceptor(executor), options(options) {}
 
   error_code listen_on(const tcp::endpoint& endpoint) {
     error_code error;

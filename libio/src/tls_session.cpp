@@ -22,7 +22,6 @@
 
 namespace io {
 
-using boost::system::error_code;
 using boost::system::system_error;
 
 namespace {

@@ -41,7 +41,7 @@ bool below(const fs::path& path, const fs::path& directory) {
 }  // namespace
 
 struct DirectoryWatch::Impl {
-  Impl(Executor executor, const fs::path& directory) : root(directory), descriptor(std::move(executor)) {
+  Impl(Executor executor, const fs::path& directory) : root(directory), descriptor(executor) {
     const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0) throw system_error(last_error(), "watch " + root.string());
     descriptor.assign(fd);
