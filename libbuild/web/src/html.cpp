@@ -97,7 +97,7 @@ std::string json_quoted(std::string_view bytes) {
   out.reserve(bytes.size() + bytes.size() / 8 + 2);
   out += '"';
   const auto unit = [&out](unsigned code) {
-    char text[8];
+    char text[16];
     std::snprintf(text, sizeof text, "\\u%04x", code);
     out += text;
   };
