@@ -1,5 +1,7 @@
 #include <io/byte_stream.h>
 
+#include "failure.h"
+
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -33,7 +35,7 @@ class SurplusStream final : public ByteStream {
 
  private:
   Task<std::size_t> give(asio::mutable_buffer into) {
-    if (closed_) throw boost::system::system_error(asio::error::operation_aborted, "read from " + peer());
+    if (closed_) throw Failure(asio::error::operation_aborted, "read from " + peer());
     const std::size_t count = surplus_.copy(static_cast<char*>(into.data()), into.size(), given_);
     given_ += count;
     if (given_ == surplus_.size()) {

@@ -3,6 +3,8 @@
 // coroutines, so that one that is resumed after the Event has gone still finds it.
 #include <io/event.h>
 
+#include "failure.h"
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -22,7 +24,7 @@ struct Event::Impl {
     boost::system::error_code ignored;
     co_await impl->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (impl->generation == seen) {
-      throw boost::system::system_error(asio::error::operation_aborted, "wait for an event");
+      throw Failure(asio::error::operation_aborted, "wait for an event");
     }
   }
 

@@ -4,6 +4,7 @@
 #include <io/event.h>
 
 #include "byte_ring.h"
+#include "failure.h"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -30,7 +31,7 @@ using PipePtr = std::shared_ptr<Pipe>;
 Task<std::size_t> read_pipe(PipePtr pipe, asio::mutable_buffer into) {
   if (into.size() == 0) co_return 0;
   for (;;) {
-    if (pipe->reader_closed) throw system_error(asio::error::operation_aborted, "read from memory");
+    if (pipe->reader_closed) throw Failure(asio::error::operation_aborted, "read from memory");
     if (!pipe->bytes.empty()) break;
     if (pipe->ended || pipe->writer_closed) co_return 0;
     co_await pipe->changed.wait();
@@ -42,9 +43,9 @@ Task<std::size_t> read_pipe(PipePtr pipe, asio::mutable_buffer into) {
 
 Task<> write_pipe(PipePtr pipe, asio::const_buffer from) {
   for (;;) {
-    if (pipe->writer_closed) throw system_error(asio::error::operation_aborted, "write to memory");
-    if (pipe->ended) throw system_error(asio::error::shut_down, "write to memory");
-    if (pipe->reader_closed) throw system_error(asio::error::connection_reset, "write to memory");
+    if (pipe->writer_closed) throw Failure(asio::error::operation_aborted, "write to memory");
+    if (pipe->ended) throw Failure(asio::error::shut_down, "write to memory");
+    if (pipe->reader_closed) throw Failure(asio::error::connection_reset, "write to memory");
     if (from.size() == 0) co_return;
     const std::size_t count = pipe->bytes.put({static_cast<const char*>(from.data()), from.size()});
     from += count;
@@ -55,7 +56,7 @@ Task<> write_pipe(PipePtr pipe, asio::const_buffer from) {
 }
 
 Task<> end_pipe(PipePtr pipe) {
-  if (pipe->writer_closed) throw system_error(asio::error::operation_aborted, "shut down memory");
+  if (pipe->writer_closed) throw Failure(asio::error::operation_aborted, "shut down memory");
   pipe->ended = true;
   pipe->changed.notify_all();
   co_return;

@@ -1,6 +1,8 @@
 #include <io/event.h>
 #include <io/tcp.h>
 
+#include "failure.h"
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -53,7 +55,7 @@ struct Connection {
   explicit Connection(tcp::socket socket) : socket(std::move(socket)) {}
 
   void check_open(const char* what) const {
-    if (closed) throw system_error(asio::error::operation_aborted, what + peer);
+    if (closed) throw Failure(asio::error::operation_aborted, what + peer);
   }
 
   tcp::socket socket;
@@ -69,7 +71,7 @@ Task<std::size_t> read_from(ConnectionPtr connection, asio::mutable_buffer into)
   const std::size_t count =
       co_await connection->socket.async_read_some(into, asio::redirect_error(asio::use_awaitable, error));
   if (error == asio::error::eof) co_return 0;
-  if (error) throw system_error(error, "read from " + connection->peer);
+  if (error) throw Failure(error, "read from " + connection->peer);
   co_return count;
 }
 
@@ -80,7 +82,7 @@ Task<> write_to(ConnectionPtr connection, asio::const_buffer from) {
     const std::size_t count =
         co_await connection->socket.async_write_some(from, asio::redirect_error(asio::use_awaitable, error));
     connection->check_open("write to ");
-    if (error) throw system_error(error, "write to " + connection->peer);
+    if (error) throw Failure(error, "write to " + connection->peer);
     from += count;
   }
 }
@@ -90,7 +92,7 @@ Task<> end_writing(ConnectionPtr connection) {
   error_code error;
   connection->socket.shutdown(tcp::socket::shutdown_send, error);
   // Not connected: the peer has reset the connection, nothing is left to be ended.
-  if (error && error != asio::error::not_connected) throw system_error(error, "shut down " + connection->peer);
+  if (error && error != asio::error::not_connected) throw Failure(error, "shut down " + connection->peer);
   co_return;
 }
 
@@ -210,7 +212,7 @@ TcpListener::TcpListener(Executor executor, const HostPort& address, TcpOptions 
   error_code error = asio::error::host_not_found;
   if (address.host.empty()) {
     const auto port = port_number(address.port);
-    if (!port) throw system_error(asio::error::service_not_found, "listen on " + address.str());
+    if (!port) throw Failure(asio::error::service_not_found, "listen on " + address.str());
     candidates = {tcp::endpoint(tcp::v6(), *port), tcp::endpoint(tcp::v4(), *port)};
   } else if (const auto numeric = numeric_endpoint(address)) {
     candidates = {*numeric};
@@ -219,7 +221,7 @@ TcpListener::TcpListener(Executor executor, const HostPort& address, TcpOptions 
     for (const auto& entry : resolver.resolve(address.host, address.port, tcp::resolver::passive, error)) {
       candidates.push_back(entry.endpoint());
     }
-    if (error) throw system_error(error, "listen on " + address.str());
+    if (error) throw Failure(error, "listen on " + address.str());
     // "localhost" is 127.0.0.1 for most of those who will connect.
     std::stable_partition(candidates.begin(), candidates.end(), [](const auto& e) { return e.address().is_v4(); });
   }
@@ -227,7 +229,7 @@ TcpListener::TcpListener(Executor executor, const HostPort& address, TcpOptions 
     error = impl_->listen_on(endpoint);
     if (!error) return;
   }
-  throw system_error(error, "listen on " + address.str());
+  throw Failure(error, "listen on " + address.str());
 }
 
 TcpListener::~TcpListener() { close(); }
@@ -254,7 +256,7 @@ bool concerns_one_connection(const error_code& error) {
 
 Task<StreamPtr> TcpListener::Impl::accept(std::shared_ptr<Impl> impl, Clock& clock) {
   for (;;) {
-    if (impl->closed) throw system_error(asio::error::operation_aborted, "accept");
+    if (impl->closed) throw Failure(asio::error::operation_aborted, "accept");
     error_code error;
     tcp::socket socket = co_await impl->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!error) co_return std::make_unique<TcpStream>(std::move(socket), impl->options);
@@ -262,7 +264,7 @@ Task<StreamPtr> TcpListener::Impl::accept(std::shared_ptr<Impl> impl, Clock& clo
       const Duration pause = std::chrono::milliseconds(100);
       co_await clock.sleep_for(pause);
     } else if (!concerns_one_connection(error)) {
-      throw system_error(impl->closed ? error_code(asio::error::operation_aborted) : error, "accept");
+      throw Failure(impl->closed ? error_code(asio::error::operation_aborted) : error, "accept");
     }
   }
 }
@@ -331,7 +333,7 @@ Task<StreamPtr> tcp_connect(Executor executor, Clock& clock, HostPort address, D
   }
   if (deadline.expired()) error = asio::error::timed_out;
   if (!error) error = asio::error::host_not_found;
-  throw system_error(error, what);
+  throw Failure(error, what);
 }
 
 }  // namespace io

@@ -6,6 +6,7 @@
 // makes a read and a write that overlap safe, whichever of them TLS makes send or receive.
 // The session is shared by the stream and the coroutines inside it, so it goes after the last of them.
 #include "tls_session.h"
+#include "failure.h"
 
 #include <io/event.h>
 
@@ -137,7 +138,7 @@ BIO_METHOD* Session::bio_method() {
 }
 
 void Session::check_readable(const char* what) const {
-  if (closed_) throw system_error(asio::error::operation_aborted, what + peer_);
+  if (closed_) throw Failure(asio::error::operation_aborted, what + peer_);
   if (fatal_) std::rethrow_exception(fatal_);
 }
 
@@ -148,7 +149,7 @@ void Session::check_writable(const char* what) const {
 
 void Session::fail(int ssl_error, const char* what) {
   const std::string reason = take_openssl_error("OpenSSL error " + std::to_string(ssl_error));
-  fatal_ = std::make_exception_ptr(system_error(TlsError::protocol, what + peer_ + " (" + reason + ")"));
+  fatal_ = std::make_exception_ptr(Failure(TlsError::protocol, what + peer_ + " (" + reason + ")"));
   flush_in_background();  // the alert that tells the peer why
   std::rethrow_exception(fatal_);
 }
@@ -157,7 +158,7 @@ void Session::fail(int ssl_error, const char* what) {
 Task<> Session::fill() {
   const auto self = shared_from_this();
   if (in_begin_ < in_end_) co_return;
-  if (transport_ended_) throw system_error(TlsError::truncated, "read from " + peer_);
+  if (transport_ended_) throw Failure(TlsError::truncated, "read from " + peer_);
   if (filling_) {
     co_await changed_.wait();
     co_return;
@@ -184,7 +185,7 @@ Task<> Session::fill() {
 Task<> Session::flush() {
   const auto self = shared_from_this();
   while (flushing_ || !out_.empty()) {
-    if (closed_) throw system_error(asio::error::operation_aborted, "write to " + peer_);
+    if (closed_) throw Failure(asio::error::operation_aborted, "write to " + peer_);
     if (write_error_) std::rethrow_exception(write_error_);
     if (flushing_) {
       co_await changed_.wait();
@@ -248,7 +249,7 @@ Task<> Session::handshake(Clock& clock, Duration limit, std::string who) {
       // The handshake's own error says more.
     }
   }
-  if (deadline.expired()) throw system_error(asio::error::timed_out, "TLS handshake with " + who);
+  if (deadline.expired()) throw Failure(asio::error::timed_out, "TLS handshake with " + who);
   if (!error) co_return;
   close();
   if (!verdict_->refusal.empty()) {
@@ -281,7 +282,7 @@ Task<> Session::write(asio::const_buffer from) {
   while (from.size() > 0) {
     check_writable("write to ");
     if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
-      throw system_error(asio::error::shut_down, "write to " + peer_);
+      throw Failure(asio::error::shut_down, "write to " + peer_);
     }
     ERR_clear_error();
     std::size_t count = 0;

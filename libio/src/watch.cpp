@@ -3,6 +3,8 @@
 // its watch is there.
 #include <io/watch.h>
 
+#include "failure.h"
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -43,9 +45,9 @@ bool below(const fs::path& path, const fs::path& directory) {
 struct DirectoryWatch::Impl {
   Impl(Executor executor, const fs::path& directory) : root(directory), descriptor(executor) {
     const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) throw system_error(last_error(), "watch " + root.string());
+    if (fd < 0) throw Failure(last_error(), "watch " + root.string());
     descriptor.assign(fd);
-    if (!add(root)) throw system_error(error_code(ENOENT, boost::system::system_category()), "watch " + root.string());
+    if (!add(root)) throw Failure(error_code(ENOENT, boost::system::system_category()), "watch " + root.string());
     add_below(root);
   }
 
@@ -58,8 +60,8 @@ struct DirectoryWatch::Impl {
     }
     if (errno == ENOENT || errno == ENOTDIR) return false;
     const bool limit = errno == ENOSPC;
-    throw system_error(last_error(), "watch " + directory.string() +
-                                         (limit ? " (the limit fs.inotify.max_user_watches is reached)" : ""));
+    throw Failure(last_error(),
+                  "watch " + directory.string() + (limit ? " (the limit fs.inotify.max_user_watches is reached)" : ""));
   }
 
   void add_below(const fs::path& directory) {
@@ -72,7 +74,7 @@ struct DirectoryWatch::Impl {
       }
     }
     if (error && error != std::errc::no_such_file_or_directory) {
-      throw system_error(error_code(error.value(), boost::system::system_category()), "watch " + directory.string());
+      throw Failure(error_code(error.value(), boost::system::system_category()), "watch " + directory.string());
     }
   }
 
@@ -120,7 +122,7 @@ struct DirectoryWatch::Impl {
       const ssize_t size = ::read(descriptor.native_handle(), buffer, sizeof buffer);
       if (size < 0 && errno == EINTR) continue;
       if (size < 0 && errno == EAGAIN) return changed;
-      if (size < 0) throw system_error(last_error(), "watch " + root.string());
+      if (size < 0) throw Failure(last_error(), "watch " + root.string());
       for (ssize_t at = 0; at < size;) {
         const auto& event = *reinterpret_cast<const inotify_event*>(buffer + at);
         changed = handle(event) || changed;
@@ -131,16 +133,16 @@ struct DirectoryWatch::Impl {
 
   static Task<> changed(std::shared_ptr<Impl> impl) {
     for (;;) {
-      if (impl->closed) throw system_error(asio::error::operation_aborted, "watch " + impl->root.string());
+      if (impl->closed) throw Failure(asio::error::operation_aborted, "watch " + impl->root.string());
       if (impl->take_events()) co_return;
       if (impl->root_gone) {
-        throw system_error(error_code(ENOENT, boost::system::system_category()),
-                           "watch " + impl->root.string() + " (removed or moved away)");
+        throw Failure(error_code(ENOENT, boost::system::system_category()),
+                      "watch " + impl->root.string() + " (removed or moved away)");
       }
       error_code error;
       co_await impl->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
                                            asio::redirect_error(asio::use_awaitable, error));
-      if (error) throw system_error(error, "watch " + impl->root.string());
+      if (error) throw Failure(error, "watch " + impl->root.string());
     }
   }
 
