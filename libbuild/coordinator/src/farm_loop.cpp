@@ -3,17 +3,20 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace build::coordinator {
 
 namespace {
 constexpr io::Duration kStoreRetry = std::chrono::seconds{2};
-}
+constexpr io::Duration kShortestPause = std::chrono::milliseconds{1}, kLongestPause = std::chrono::minutes{1};
+}  // namespace
 
 FarmLoop::FarmLoop(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, base::Logger& log,
                    store::Store& store, model::Epoch epoch, farm::Farm farm, Act act)
-    : clock_(clock),
+    : executor_(executor),
+      clock_(clock),
       pool_(pool),
       log_(log),
       store_(store),
@@ -48,6 +51,7 @@ io::Task<> FarmLoop::run() {
   started_ = true;
   while (!stopping_) {
     if (queue_.empty()) {
+      const io::Alarm alarm = wake_when_due();
       co_await wake_.wait();
       continue;
     }
@@ -62,6 +66,14 @@ io::Task<> FarmLoop::run() {
     done_ += batch.size();
     changed_.notify_all();
   }
+}
+
+io::Alarm FarmLoop::wake_when_due() {
+  const std::optional<model::Time> due = farm_.due();
+  if (!due) return {};
+  // Calendar time may be set meanwhile: look at it again soon.
+  const io::Duration pause = std::clamp<io::Duration>(*due - clock_.wall_now(), kShortestPause, kLongestPause);
+  return clock_.call_after(executor_, pause, [this] { post(farm::TimePassed{}); });
 }
 
 io::Task<> FarmLoop::carry_out(farm::Decision decision) {

@@ -2,7 +2,13 @@
 
 #include <build/farm/farm.h>
 
+#include <algorithm>
+
 namespace build::farm {
+
+namespace {
+constexpr int kMaxDoublings = 6;
+}
 
 void Farm::begin_attempt(Item& item, Worker& worker, Round& round) {
   last_lease_ = model::LeaseNumber{last_lease_.value + 1};
@@ -44,7 +50,7 @@ void Farm::close_attempt(Item& item, model::AttemptOutcome outcome, const std::s
     if (step.outcome != model::AttemptOutcome::running) continue;
     step.outcome = cancelled ? outcome : model::AttemptOutcome::lost;
     step.ended = round.now;
-    step.status = name_of(step.outcome);
+    step.status = cancelled ? std::string(name_of(outcome)) : "the rest of its output was lost: " + why;
     changes.push_back(step);
   }
   item.attempt->outcome = outcome;
@@ -81,6 +87,7 @@ void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {
   const model::WorkerId worker = item.attempt->worker;
   std::string loss =
       "attempt " + std::to_string(item.attempt->number) + " on " + item.attempt->hostname + " was lost: " + why;
+  const model::Time begun = item.attempt->started;
   close_attempt(item, model::AttemptOutcome::lost, why, round);
   std::string losses = item.build.why.empty() ? std::move(loss) : item.build.why + "; " + loss;
   if (item.build.attempts - item.build.attempts_before >= rules_.max_attempts) {
@@ -91,6 +98,8 @@ void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {
     finish(item.build.id, model::Result::lost, gone + "; before that, " + losses, round);
     return;
   }
+  const int doublings = std::min(item.build.attempts - item.build.attempts_before - 1, kMaxDoublings);
+  item.not_before = begun + rules_.retry_pause * (1 << doublings);
   item.lost_on.insert(worker);
   item.since = round.now;
   item.build.state = model::BuildState::waiting;

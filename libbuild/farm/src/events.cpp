@@ -188,6 +188,8 @@ void Farm::on(const SessionDraining& event, Round&) {
 
 void Farm::on(const Drain&, Round&) { draining_ = true; }
 
+void Farm::on(const TimePassed&, Round& round) { start_what_can_start(round); }
+
 void Farm::end_session(const model::SessionId& id, const std::string& why, Round& round) {
   const auto found = workers_.find(id);
   Worker& worker = found->second;

@@ -75,6 +75,7 @@ Decision Farm::start(model::Time now) {
     Item& item = items_.at(id);
     if (item.attempt) {
       lose_attempt(item, why_restarted, round);
+      if (const auto waits = items_.find(id); waits != items_.end()) waits->second.not_before.reset();
     } else if (item.build.state != model::BuildState::waiting) {
       item.build.state = model::BuildState::waiting;
       round.decision.changes.push_back(item.build);

@@ -36,6 +36,7 @@ bool Farm::starts_before(const Item& a, const Item& b) const {
 }
 
 void Farm::start_what_can_start(Round& round) {
+  end_pauses(round);
   if (draining_) return;
   std::set<model::HostType> host_types;
   for (const auto& [id, worker] : workers_)
@@ -49,10 +50,22 @@ void Farm::start_what_can_start(Round& round) {
   }
 }
 
+void Farm::end_pauses(Round& round) {
+  for (auto& [id, item] : items_)
+    if (item.not_before && *item.not_before <= round.now) item.not_before.reset();
+}
+
+std::optional<model::Time> Farm::due() const {
+  std::optional<model::Time> first;
+  for (const auto& [id, item] : items_)
+    if (item.not_before && !item.attempt && (!first || *item.not_before < *first)) first = item.not_before;
+  return first;
+}
+
 Farm::Item* Farm::next_for(const model::HostType& host_type) {
   Item* best = nullptr;
   for (auto& [id, item] : items_) {
-    if (item.attempt || item.stopping_on || item.build.host_type != host_type) continue;
+    if (item.attempt || item.stopping_on || item.not_before || item.build.host_type != host_type) continue;
     if (best == nullptr || starts_before(item, *best)) best = &item;
   }
   return best;
@@ -97,6 +110,10 @@ std::optional<Waiting> Farm::explain(model::BuildId id) const {
              worker != workers_.end()) {
     waiting.label = "stopping";
     waiting.sentence = "waits until its cancelled attempt has stopped on " + worker->second.session.hostname;
+  } else if (item.not_before) {
+    waiting.label = "pausing";
+    waiting.sentence =
+        "waits until " + utc_text(*item.not_before) + ", because its last attempt was lost soon after it began";
   } else {
     waiting.label = connected == 0 ? "no_worker" : connected == draining ? "draining" : "busy";
     waiting.sentence = "waits for a worker of host type " + host_type.value + ": ";

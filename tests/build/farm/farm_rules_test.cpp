@@ -202,4 +202,54 @@ TEST_CASE("a build keeps the host type that it was accepted for") {
   CHECK(bench.started() == std::vector<std::int64_t>{1});
 }
 
+TEST_CASE("a build whose attempts are lost at once pauses between them, longer each time, and says so") {
+  using std::chrono::seconds;
+  Rules rules = one_builder();
+  rules.retry_pause = seconds{5};
+  Bench bench(rules);
+  bench.connect("s1", "w1");
+  bench.connect("s2", "w2");
+  bench.connect("s3", "w3");
+  bench.commits({"a"});
+  const model::Time begun = bench.now;
+  bench.now += seconds{1};
+  bench.end_session("s1", "gone");
+  CHECK(bench.started().empty());
+  CHECK(bench.farm->due() == begun + seconds{5});
+  const auto waiting = bench.farm->explain(BuildId{1});
+  REQUIRE(waiting);
+  CHECK(waiting->label == "pausing");
+  CHECK(waiting->sentence.find("because its last attempt was lost soon after it began") != std::string::npos);
+
+  bench.now = begun + seconds{4};
+  bench.feed(TimePassed{});
+  CHECK(bench.started().empty());
+  bench.now = begun + seconds{5};
+  bench.feed(TimePassed{});
+  CHECK(bench.started() == std::vector<std::int64_t>{1});
+  CHECK_FALSE(bench.farm->due());
+
+  bench.end_session("s2", "gone too");
+  CHECK(bench.farm->due() == begun + seconds{15});
+  bench.now = begun + seconds{15};
+  bench.feed(TimePassed{});
+  CHECK(bench.started() == std::vector<std::int64_t>{1});
+}
+
+TEST_CASE("an attempt that ran for longer than the pause, or was lost to a restart, is followed by the next at once") {
+  using std::chrono::seconds;
+  Rules rules = one_builder();
+  rules.retry_pause = seconds{5};
+  Bench bench(rules);
+  bench.connect("s1", "w1");
+  bench.connect("s2", "w2");
+  bench.commits({"a"});
+  bench.now += seconds{6};
+  bench.end_session("s1", "gone");
+  CHECK(bench.started() == std::vector<std::int64_t>{1});
+  bench.restart();
+  bench.connect("s3", "w3");
+  CHECK(bench.started() == std::vector<std::int64_t>{1});
+}
+
 }  // namespace build::farm

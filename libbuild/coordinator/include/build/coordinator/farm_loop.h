@@ -54,7 +54,9 @@ class FarmLoop {
   static constexpr std::size_t kMaxQueue = 4096;
 
   io::Task<> carry_out(farm::Decision decision);
+  io::Alarm wake_when_due();
 
+  io::Executor executor_;
   io::Clock& clock_;
   io::BlockingPool& pool_;
   base::Logger& log_;

@@ -23,6 +23,7 @@
 
 #include <build/model/records.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -49,6 +50,10 @@ struct Rules {
   std::vector<BuilderRule> builders;
   std::vector<RepositoryRule> repositories;
   int max_attempts = 3;  ///< of one build, at least 1; only loss of a worker or of the coordinator causes another
+  /// The attempts of one build begin at least so far apart, after each further loss twice as far: workers that break at
+  /// once must not use up all attempts in a moment. An attempt that ran for longer before it was lost is followed by
+  /// the next one at once; so is one that was lost because the coordinator was restarted.
+  std::chrono::milliseconds retry_pause{0};
 };
 
 // Events.
@@ -114,9 +119,11 @@ struct SessionDraining {
 };
 /// The coordinator is about to end: no attempt is begun from now on. It lasts as long as this object.
 struct Drain {};
+/// It is as late as due() said.
+struct TimePassed {};
 
 using Event = std::variant<CommitsSeen, WorkerConnected, SessionEnded, StepChanged, AttemptEnded, CancelBuild,
-                           RetryBuild, RulesChanged, SessionDraining, Drain>;
+                           RetryBuild, RulesChanged, SessionDraining, Drain, TimePassed>;
 
 // Actions.
 
@@ -150,7 +157,8 @@ struct Waiting {
   /// "waits for a worker of host type h: 2 connected, 2 busy; 3 builds are ahead; since 2025-01-31 12:00:00 UTC"
   std::string sentence;
   /// One of few words, for metrics: "no_worker", "busy", "draining" (the coordinator, or every worker that there is,
-  /// is about to end), "stopping" (an earlier attempt of the same build).
+  /// is about to end), "stopping" (an earlier attempt of the same build), "pausing"
+  /// (Rules::retry_pause).
   std::string label;
   /// When it was accepted, or when its last attempt was lost or it was retried if that was in this object's life.
   model::Time since;
@@ -184,6 +192,8 @@ class Farm {
   /// Why builds of this kind are not made any more ("builder b is no longer configured"); empty if they are.
   std::string unconfigured(const model::Build& build) const;
   bool idle() const;  ///< no build waits or runs
+  /// When TimePassed is to be handed in, if there is no other event before: the end of the first pause.
+  std::optional<model::Time> due() const;
 
  private:
   /// A build that is not finished.
@@ -194,6 +204,7 @@ class Farm {
     std::set<model::WorkerId> lost_on;  ///< a hint for the choice of worker, not kept in rows
     /// Set while a cancelled attempt of it has not stopped yet.
     std::optional<model::SessionId> stopping_on;
+    std::optional<model::Time> not_before;  ///< its next attempt, after a loss; not kept in rows
     // While it runs:
     std::optional<model::Attempt> attempt;
     model::Lease lease;
@@ -230,6 +241,7 @@ class Farm {
   void on(const RulesChanged& event, Round& round);
   void on(const SessionDraining& event, Round& round);
   void on(const Drain& event, Round& round);
+  void on(const TimePassed& event, Round& round);
 
   const RepositoryRule* rule_of(const model::RepositoryName& repository) const;
   const BuilderRule* rule_of(const model::BuilderName& builder) const;
@@ -249,6 +261,7 @@ class Farm {
 
   bool starts_before(const Item& a, const Item& b) const;
   void start_what_can_start(Round& round);
+  void end_pauses(Round& round);
   Item* next_for(const model::HostType& host_type);
   Worker* free_worker_for(const Item& item);
 
