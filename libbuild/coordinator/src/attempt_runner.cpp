@@ -25,11 +25,6 @@ constexpr std::uint64_t kMaxLog = 1024ull * 1024 * 1024;
 
 std::string seconds_text(std::chrono::seconds duration) { return std::to_string(duration.count()) + " s"; }
 
-io::Task<> append_line(livelog::Writer& log, std::string line) {
-  line += '\n';
-  co_await log.append(log.size(), line);
-}
-
 }  // namespace
 
 model::RunId run_id(model::BuildId build, int attempt, int step) {
@@ -37,23 +32,27 @@ model::RunId run_id(model::BuildId build, int attempt, int step) {
 }
 
 AttemptRunner::AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
-                             farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
+                             LogTrouble& log_trouble, farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
                              config::RepositoryConfig repository, config::BuilderConfig builder,
                              std::shared_ptr<git::Mirror> mirror)
     : executor_(executor),
       clock_(clock),
       farm_(farm),
       logs_(logs),
+      log_trouble_(log_trouble),
       start_(std::move(start)),
       session_(std::move(session)),
       repository_(std::move(repository)),
       builder_(std::move(builder)),
-      mirror_(std::move(mirror)) {}
+      mirror_(std::move(mirror)),
+      sending_(executor) {}
 
 void AttemptRunner::stop() noexcept {
   stopping_ = true;
   killed_ = true;
   if (current_ != nullptr) current_->kill();
+  if (log_ != nullptr) log_->stop();
+  sending_.stop();
 }
 
 // Killing a run gives its connection up; the worker notices a moment later. It is free when it says that nothing is
@@ -126,34 +125,39 @@ void AttemptRunner::end_step(model::Step step, const Verdict& verdict) {
   step.ended = clock_.wall_now();
   step.outcome = verdict.outcome;
   step.status = verdict.outcome == AttemptOutcome::ok ? "ok" : verdict.why;
+  if (verdict.outcome == AttemptOutcome::lost && step.index > 0)
+    step.status = "the rest of its output was lost: " + verdict.why;
   farm_.post(farm::StepChanged{.step = std::move(step)});
 }
 
 io::Task<AttemptRunner::Verdict> AttemptRunner::send_source() {
   const model::Step step = begin_step(0, "source", "");
-  const std::unique_ptr<livelog::Writer> log = co_await logs_.open_writer(step.run);
+  StepLog log(executor_, clock_, logs_, log_trouble_);
+  const Current current(*this, log);
+  co_await log.open(step.run);
   Verdict verdict;
   try {
-    verdict = co_await send_tree(*log);
+    io::Task<> task = send_tree(log, verdict);
+    co_await sending_.run(std::move(task));
   } catch (const buildlet::WorkerError& error) {
     verdict = broken(error.what());
   } catch (const std::exception& error) {
     verdict = lost(error.what());
   }
   std::string last = verdict.outcome == AttemptOutcome::ok ? std::string("The source is there.") : verdict.why;
-  co_await append_line(*log, std::move(last));
-  co_await log->finish();
+  co_await log.append_line(std::move(last));
+  co_await log.finish();
   end_step(step, verdict);
   co_return verdict;
 }
 
-io::Task<AttemptRunner::Verdict> AttemptRunner::send_tree(livelog::Writer& log) {
+io::Task<> AttemptRunner::send_tree(StepLog& log, Verdict& verdict) {
   const model::Build& build = start_.build;
   std::string line = "Commit " + build.commit.value + " of " + build.repository.value + " for " + build.builder.value +
                      " on " + session_->record().hostname + ", attempt " + std::to_string(start_.attempt.number) + ".";
-  co_await append_line(log, std::move(line));
+  co_await log.append_line(std::move(line));
   const std::vector<std::string> gaps = co_await mirror_->gaps(build.commit);
-  for (const std::string& gap : gaps) co_await append_line(log, "Note: " + gap);
+  for (const std::string& gap : gaps) co_await log.append_line("Note: " + gap);
   const std::vector<std::string> everything{"."};
   co_await session_->worker().remove_all(everything);
   const std::unique_ptr<base::Subprocess> archive = mirror_->archive(build.commit);
@@ -176,10 +180,12 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::send_tree(livelog::Writer& log) 
   }
   archive->stop_reading();
   const base::ExitStatus status = co_await archive->wait();
-  if (whole && !status.success()) co_return lost("git archive of " + build.commit.value + " failed: " + status.str());
-  if (refused) co_return *refused;
-  co_await append_line(log, std::to_string(bytes) + " bytes (tar.gz) sent.");
-  co_return Verdict{};
+  if (whole && !status.success())
+    verdict = lost("git archive of " + build.commit.value + " failed: " + status.str());
+  else if (refused)
+    verdict = *refused;
+  else
+    co_await log.append_line(std::to_string(bytes) + " bytes (tar.gz) sent.");
 }
 
 buildlet::RunSpec AttemptRunner::spec_for(const config::StepConfig& step) const {
@@ -206,24 +212,27 @@ buildlet::RunSpec AttemptRunner::spec_for(const config::StepConfig& step) const 
 
 io::Task<AttemptRunner::Verdict> AttemptRunner::run_step(int index, const config::StepConfig& config) {
   const model::Step step = begin_step(index, config.name, config.command);
-  const std::unique_ptr<livelog::Writer> log = co_await logs_.open_writer(step.run);
+  StepLog log(executor_, clock_, logs_, log_trouble_);
+  const Current current(*this, log);
+  co_await log.open(step.run);
   buildlet::RunSpec spec = spec_for(config);
   const std::unique_ptr<buildlet::Run> run = session_->worker().start(step.run, std::move(spec));
   current_ = run.get();
   Verdict verdict;
   try {
-    verdict = co_await follow(*run, *log, config);
+    verdict = co_await follow(*run, log, config);
   } catch (const std::exception& error) {
     verdict = lost(error.what());
   }
   current_ = nullptr;
-  co_await log->finish();
+  // Finished is a log that was seen to its end.
+  if (verdict.outcome != AttemptOutcome::lost) co_await log.finish();
   end_step(step, verdict);
   if (verdict.outcome == AttemptOutcome::failed) verdict.why = "step \"" + config.name + "\": " + verdict.why;
   co_return verdict;
 }
 
-io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, livelog::Writer& log,
+io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, StepLog& log,
                                                        const config::StepConfig& step) {
   const io::Deadline limit(clock_, executor_, step.time_limit, [this, &run] {
     killed_ = true;

@@ -12,9 +12,12 @@ namespace {
 /// How long a worker has to stop what was cancelled; then its session is closed.
 constexpr io::Duration kStopLimit = std::chrono::seconds{30};
 
+constexpr std::chrono::seconds kRetryPause{5};
+
 farm::Rules rules_of(const config::FarmConfig& config) {
   farm::Rules rules;
   rules.max_attempts = config.max_attempts;
+  rules.retry_pause = kRetryPause;
   for (const auto& builder : config.builders)
     rules.builders.push_back({.name = builder.name, .host_type = builder.host_type});
   for (const auto& repository : config.repositories)
@@ -165,8 +168,8 @@ void Coordinator::start_attempt(const farm::StartAttempt& start) {
                                      {"builder", start.build.builder.value},
                                      {"host", session->record().hostname}});
   const std::shared_ptr<git::Mirror> mirror(*watch, &(*watch)->mirror());
-  auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, loop_, logs_, start, session,
-                                                *repository, *builder, mirror);
+  auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, loop_, logs_, log_trouble_, start,
+                                                session, *repository, *builder, mirror);
   const AttemptKey key{start.build.id, start.attempt.number};
   attempts_[key].runner = runner;
   io::spawn(seams_.executor, run_attempt(runner, key), [this](std::exception_ptr error) { log_failure(error); });
@@ -219,6 +222,11 @@ std::vector<std::string> Coordinator::notices() const {
   if (loop_.store_trouble())
     result.push_back("Nothing is decided at the moment, because the store cannot be written: " +
                      *loop_.store_trouble());
+  if (log_trouble_.waiting > 0)
+    result.push_back(std::to_string(log_trouble_.waiting) +
+                     (log_trouble_.waiting == 1 ? " build stands still, because its log"
+                                                : " builds stand still, because their logs") +
+                     " cannot be written: " + log_trouble_.why);
   for (std::string& sentence : hub_.notices()) result.push_back(std::move(sentence));
   if (draining_)
     result.push_back("The coordinator is draining: it ends when what runs has ended, and begins nothing new.");
@@ -232,7 +240,7 @@ std::vector<std::string> Coordinator::notices() const {
 }
 
 bool Coordinator::in_trouble() const {
-  return loop_.store_trouble().has_value() ||
+  return loop_.store_trouble().has_value() || log_trouble_.waiting > 0 ||
          std::any_of(watches_.begin(), watches_.end(), [](const auto& watch) { return watch->trouble().has_value(); });
 }
 

@@ -12,6 +12,7 @@ namespace build::coordinator {
 
 namespace {
 constexpr io::Duration kFetchLimit = std::chrono::minutes{10};
+constexpr io::Duration kRetry = std::chrono::seconds{10};  ///< after a look that failed; or sooner, by configuration
 constexpr std::size_t kMaxNewCommits = 100;  ///< of one branch at one look; a longer gap starts at its newest ones
 }  // namespace
 
@@ -26,12 +27,14 @@ RepositoryWatch::RepositoryWatch(io::Executor executor, io::Clock& clock, io::Bl
       mirror_(executor, clock, config_.name, std::move(location), std::move(mirror_directory)),
       store_(store),
       farm_(farm),
+      looking_(executor),
       wake_(executor),
       gate_(executor) {}
 
 void RepositoryWatch::stop() {
   stopping_ = true;
   if (watch_) watch_->close();
+  looking_.stop();
   wake_.notify_all();
 }
 
@@ -48,7 +51,8 @@ io::Task<> RepositoryWatch::run() {
     dirty_ = false;
     std::optional<std::string> trouble;
     try {
-      co_await look();
+      io::Task<> task = look();
+      co_await looking_.run(std::move(task));
       seen_ = true;
     } catch (const std::runtime_error& error) {
       trouble = error.what();
@@ -59,7 +63,8 @@ io::Task<> RepositoryWatch::run() {
     if (!trouble && trouble_) log_.info("a repository can be read again", {{"repository", config_.name.value}});
     trouble_ = trouble;
     farm_.changed().notify_all();
-    const io::Alarm poll = clock_.call_after(executor_, config_.poll_interval, [this] {
+    const io::Duration pause = trouble ? std::min<io::Duration>(config_.poll_interval, kRetry) : config_.poll_interval;
+    const io::Alarm poll = clock_.call_after(executor_, pause, [this] {
       dirty_ = true;
       wake_.notify_all();
     });

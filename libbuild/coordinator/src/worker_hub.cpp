@@ -57,6 +57,13 @@ std::string checked_id(const io::Fields& fields, std::string_view name) {
   return id;
 }
 
+std::string sentence_of(const revdial::SessionEnd& end) {
+  using Cause = revdial::SessionEnd::Cause;
+  if (end.cause == Cause::closed_by_peer) return "the worker ended its session";
+  if (end.cause == Cause::transport_lost) return "the connection to the worker was lost: " + end.text;
+  return end.text;
+}
+
 buildlet::WorkerLimits probe_limits() {
   buildlet::WorkerLimits limits;
   limits.head = kAnswerLimit;
@@ -169,7 +176,7 @@ io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {
   const io::Gate::Pass pass = gate_.enter();
   io::spawn(executor_, welcome(session), [this](std::exception_ptr error) { log_failure(error); });
   const revdial::SessionEnd end = co_await session->dialer_.run();
-  if (session->why_closed_.empty()) session->why_closed_ = end.text;
+  if (session->why_closed_.empty()) session->why_closed_ = sentence_of(end);
   session->wake_.notify_all();
   log_.info("a worker's session ended", {{"host", session->record_.hostname}, {"why", session->why_closed_}});
   if (session->announced_) farm_.post(farm::SessionEnded{.session = session->record_.id, .why = session->why_closed_});
@@ -264,7 +271,9 @@ io::Task<> WorkerHub::check(std::shared_ptr<WorkerSession> session) {
   });
   while (!session->dialer_.closed()) {
     try {
-      co_await session->probe_.status();
+      const buildlet::WorkerStatus status = co_await session->probe_.status();
+      if (status.draining && !session->draining_) farm_.post(farm::SessionDraining{.session = session->record_.id});
+      session->draining_ = status.draining;
       co_return;
     } catch (const std::exception& error) {
       trouble = error.what();

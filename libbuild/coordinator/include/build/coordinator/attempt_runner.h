@@ -4,10 +4,12 @@
 #include <build/base/log.h>
 #include <build/config/farm_config.h>
 #include <build/coordinator/farm_loop.h>
+#include <build/coordinator/step_log.h>
 #include <build/coordinator/worker_hub.h>
 #include <build/git/mirror.h>
 #include <build/livelog/log_store.h>
 #include <io/clock.h>
+#include <io/stoppable.h>
 
 #include <memory>
 #include <string>
@@ -21,8 +23,9 @@ class AttemptRunner {
  public:
   /// Everything handed in by reference outlives the runner. It keeps the configuration that it began with.
   AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
-                farm::StartAttempt start, std::shared_ptr<WorkerSession> session, config::RepositoryConfig repository,
-                config::BuilderConfig builder, std::shared_ptr<git::Mirror> mirror);
+                LogTrouble& log_trouble, farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
+                config::RepositoryConfig repository, config::BuilderConfig builder,
+                std::shared_ptr<git::Mirror> mirror);
 
   /// Runs it to its end and tells the farm how it ended, when nothing of it runs on the worker any more; closes the
   /// worker's session if that cannot be known.
@@ -49,9 +52,9 @@ class AttemptRunner {
   io::Task<Verdict> run_all();
   io::Task<std::string> wait_until_quiet();
   io::Task<Verdict> send_source();
-  io::Task<Verdict> send_tree(livelog::Writer& log);
+  io::Task<> send_tree(StepLog& log, Verdict& verdict);
   io::Task<Verdict> run_step(int index, const config::StepConfig& step);
-  io::Task<Verdict> follow(buildlet::Run& run, livelog::Writer& log, const config::StepConfig& step);
+  io::Task<Verdict> follow(buildlet::Run& run, StepLog& log, const config::StepConfig& step);
   buildlet::RunSpec spec_for(const config::StepConfig& step) const;
   model::Step begin_step(int index, const std::string& name, const std::string& command);
   void end_step(model::Step step, const Verdict& verdict);
@@ -60,12 +63,27 @@ class AttemptRunner {
   io::Clock& clock_;
   FarmLoop& farm_;
   livelog::LogStore& logs_;
+  LogTrouble& log_trouble_;
   farm::StartAttempt start_;
   std::shared_ptr<WorkerSession> session_;
   const config::RepositoryConfig repository_;
   const config::BuilderConfig builder_;
   const std::shared_ptr<git::Mirror> mirror_;
+  /// Makes a log known to stop() for as long as it is written.
+  class Current {
+   public:
+    Current(AttemptRunner& runner, StepLog& log) : runner_(runner) { runner_.log_ = &log; }
+    ~Current() { runner_.log_ = nullptr; }
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    AttemptRunner& runner_;
+  };
+
   buildlet::Run* current_ = nullptr;
+  StepLog* log_ = nullptr;
+  io::Stoppable sending_;
   bool stopping_ = false;
   bool killed_ = false;  ///< something on the worker was told to end rather than seen to
 };

@@ -94,7 +94,7 @@ class Coordinator {
   io::Event& changed() { return loop_.changed(); }
   /// Sentences about what is wrong or unsafe at this moment, for the pages.
   std::vector<std::string> notices() const;
-  /// Whether a repository could not be read at the last look, or the store cannot be written.
+  /// Whether a repository could not be read at the last look, or the store or a log cannot be written.
   bool in_trouble() const;
 
  private:
@@ -117,6 +117,7 @@ class Coordinator {
   store::Store& store_;
   livelog::LogStore& logs_;
   const model::Epoch epoch_;
+  LogTrouble log_trouble_;
   FarmLoop loop_;
   WorkerHub hub_;
   Retention retention_;

@@ -11,6 +11,7 @@
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event.h>
+#include <io/stoppable.h>
 #include <io/watch.h>
 
 #include <memory>
@@ -55,6 +56,7 @@ class RepositoryWatch {
   const store::Store& store_;
   FarmLoop& farm_;
   std::unique_ptr<io::DirectoryWatch> watch_;
+  io::Stoppable looking_;
   io::Event wake_;
   io::Gate gate_;
   bool dirty_ = true, stopping_ = false, seen_ = false;
