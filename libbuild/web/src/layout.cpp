@@ -137,8 +137,8 @@ void write_mark(Html& html, Mark mark) {
   html.markup("<span class=\"mark ").text(word_of(mark)).markup("\">").text(word_of(mark)).markup("</span>");
 }
 
-void open_table(Html& html, Html::Literal label, std::initializer_list<Html::Literal> columns) {
-  html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"").markup(label);
+void open_table(Html& html, std::string_view label, std::initializer_list<Html::Literal> columns) {
+  html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"").text(label);
   html.markup("\">\n<table class=\"list\">\n<thead><tr>");
   for (const Html::Literal column : columns) html.markup("<th scope=\"col\">").markup(column).markup("</th>");
   html.markup("</tr></thead>\n<tbody>\n");

@@ -24,7 +24,8 @@ std::string_view word_of(Mark mark);
 void write_mark(Html& html, Mark mark);
 
 /// A table of its own that scrolls sideways where it is too wide; rows follow, then close_table().
-void open_table(Html& html, Html::Literal label, std::initializer_list<Html::Literal> columns);
+/// `label` is for those who do not see it; no other table of the page may have the same.
+void open_table(Html& html, std::string_view label, std::initializer_list<Html::Literal> columns);
 void close_table(Html& html);
 
 /// A time as an age, with the whole time for those who point at it, and for programs.

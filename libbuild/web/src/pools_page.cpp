@@ -93,7 +93,7 @@ void write_pool(Html& html, const View& view, const model::HostType& type, const
   if (pool.workers.empty()) {
     html.markup("<p class=\"why lost\">No worker of this type is connected.</p>\n");
   } else {
-    open_table(html, "Workers", {"Host", "State", "Does", "Version", "Connected"});
+    open_table(html, "Workers of " + clipped(type.value, 80), {"Host", "State", "Does", "Version", "Connected"});
     for (const WorkerView& worker : pool.workers) write_worker(html, view, worker);
     close_table(html);
   }
