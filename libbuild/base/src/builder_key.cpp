@@ -28,7 +28,7 @@ std::string read_master_key(const std::filesystem::path& file) {
   const std::string content = read_file(file, 64 * 1024);
   constexpr std::string_view kBlanks = " \t\r\n\v\f";
   const std::size_t first = content.find_first_not_of(kBlanks);
-  if (first == std::string::npos) throw std::runtime_error("the master key file " + file.string() + " is empty");
+  if (first == std::string::npos) throw std::runtime_error("the key file " + file.string() + " is empty");
   return content.substr(first, content.find_last_not_of(kBlanks) - first + 1);
 }
 

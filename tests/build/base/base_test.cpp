@@ -64,8 +64,7 @@ TEST_CASE("a master key file is trimmed, and refused when there is no key in it"
   testing::write_file(dir / "key", " \tgophers rule\r\n\n");
   CHECK(read_master_key(dir / "key") == "gophers rule");
   testing::write_file(dir / "blank", " \n\t");
-  CHECK_THROWS_WITH(read_master_key(dir / "blank"),
-                    ("the master key file " + (dir / "blank").string() + " is empty").c_str());
+  CHECK_THROWS_WITH(read_master_key(dir / "blank"), ("the key file " + (dir / "blank").string() + " is empty").c_str());
   CHECK_THROWS_AS(read_master_key(dir / "missing"), std::runtime_error);
 }
 

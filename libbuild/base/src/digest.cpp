@@ -1,0 +1,30 @@
+#include <build/base/digest.h>
+#include <build/base/ids.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <climits>
+#include <stdexcept>
+
+namespace build::base {
+
+std::string sha256_hex(std::string_view bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1)
+    throw std::runtime_error("cannot compute a digest: OpenSSL does not offer SHA-256 here");
+  return to_hex(std::as_bytes(std::span(digest, size)));
+}
+
+std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
+  if (key.empty() || key.size() > INT_MAX) throw std::invalid_argument("cannot sign with a key of that length");
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+           bytes.size(), digest, &size) == nullptr)
+    throw std::runtime_error("cannot sign: OpenSSL does not offer SHA-256 here");
+  return to_hex(std::as_bytes(std::span(digest, size)));
+}
+
+}  // namespace build::base
