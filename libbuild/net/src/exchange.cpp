@@ -106,6 +106,7 @@ void Exchange::decide_keep_alive() {
 
 std::string Exchange::answer_head(int status, std::optional<std::uint64_t> length, std::string_view sniffed) {
   decide_keep_alive();
+  status_ = status;
   std::vector<io::Field> own;
   for (const io::Field& field : fields_) {
     if (is_servers_business(field.name) || (length && io::iequals(field.name, "Content-Length"))) continue;
@@ -207,6 +208,7 @@ io::Task<io::StreamPtr> Exchange::hijack(std::string raw_head) {
   require(source_->ended(), "hijack() before the request's body was read");
   require(!watched_, "hijack() after on_client_gone()");
   state_ = State::broken;
+  status_ = 101;
   co_await context_.wire->write(raw_head, "switching protocols", context_.limits.write_timeout);
   state_ = State::hijacked;
   co_return context_.wire->take();

@@ -46,6 +46,7 @@ class Exchange {
   void on_client_gone(std::function<void()> gone);
 
   bool started() const { return state_ != State::fresh; }
+  int status() const { return status_; }
   bool finished() const { return state_ == State::finished; }
   bool hijacked() const { return state_ == State::hijacked; }
   /// Some of the answer could not be sent, so no more of it can be.
@@ -73,6 +74,7 @@ class Exchange {
 
   State state_ = State::fresh;
   io::Fields fields_;
+  int status_ = 0;
   bool keep_alive_ = false;
   bool chunked_ = false;
   bool body_allowed_ = true;  // false: the answer's head stands alone, whatever the handler writes

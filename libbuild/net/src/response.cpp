@@ -35,6 +35,7 @@ Response::Response(Exchange& exchange) : exchange_(exchange) {}
 
 io::Fields& Response::fields() noexcept { return exchange_.fields(); }
 bool Response::started() const noexcept { return exchange_.started(); }
+int Response::status() const noexcept { return exchange_.status(); }
 
 io::Task<> Response::send(int status, std::string body) { return exchange_.send(status, std::move(body)); }
 

@@ -40,7 +40,7 @@ void Router::add(std::string method, std::string_view pattern, Handler handler) 
     throw std::invalid_argument("route " + method + " " + std::string(pattern) + ": " + why);
   };
   if (pattern.empty() || pattern.front() != '/') refuse("a pattern begins with a slash");
-  Route route{std::move(method), {}, std::move(handler)};
+  Route route{std::move(method), std::string(pattern), {}, std::move(handler)};
   method = route.method;
   const std::vector<std::string> parts = split_path(pattern);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -111,6 +111,7 @@ io::Task<> Router::operator()(Request& request, Response& response) const {
   }
   if (best) {
     matches(*best, path, &request.path_params_);
+    request.route_ = best->pattern;
     co_await best->handler(request, response);
     co_return;
   }

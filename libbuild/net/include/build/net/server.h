@@ -65,6 +65,11 @@ class Request {
   bool http_at_least(int major, int minor) const noexcept;
   /// Whether the connection is TLS.
   bool secure() const noexcept;
+  /// The pattern of the route that was found ("/build/{id}"); empty before a router found one.
+  const std::string& route() const noexcept { return route_; }
+  /// Who asks, as somebody in front of the handler found out; empty if nobody did.
+  const std::string& user() const noexcept { return user_; }
+  void set_user(std::string name) { user_ = std::move(name); }
   /// The client's address, for logs.
   std::string peer() const;
   BodyReader& body() noexcept;
@@ -76,6 +81,7 @@ class Request {
   friend class Router;
   Exchange& exchange_;
   io::Params path_params_;
+  std::string route_, user_;
 };
 
 /// The answer. Either send() once, or start(), any number of write()s and finish(), or hijack().
@@ -115,6 +121,8 @@ class Response {
 
   /// True once a byte of the head may have been sent.
   bool started() const noexcept;
+  /// Of the answer; 0 before it started, 101 once hijacked.
+  int status() const noexcept;
 
   /// Takes the connection out of the server: `raw_head` (a whole 101 answer with its empty line) is sent as one
   /// write of its own, bytes that the client sent after its request are kept. Not before the request's
@@ -163,6 +171,7 @@ class Router {
   };
   struct Route {
     std::string method;
+    std::string pattern;
     std::vector<Segment> segments;
     Handler handler;
   };
