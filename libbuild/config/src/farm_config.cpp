@@ -18,11 +18,13 @@ constexpr std::size_t kMaxFileSize = 1024 * 1024;
 /// The farm's own first step.
 constexpr std::string_view kSourceStep = "source";
 
-constexpr std::array<std::string_view, 4> kTopKeys{"coordinator", "retention", "builder", "repository"};
+constexpr std::array<std::string_view, 5> kTopKeys{"coordinator", "access", "retention", "builder", "repository"};
 constexpr std::array<std::string_view, 3> kRetentionKeys{"log_days", "log_megabytes", "result_days"};
 constexpr std::array<std::string_view, 9> kCoordinatorKeys{"listen",          "web_listen",   "state_dir",
                                                            "tls_certificate", "tls_key",      "tls_names",
                                                            "master_key_file", "max_attempts", "drain_limit"};
+constexpr std::array<std::string_view, 4> kAccessKeys{"read", "local", "hsts", "token"};
+constexpr std::array<std::string_view, 3> kTokenKeys{"name", "role", "sha256"};
 constexpr std::array<std::string_view, 3> kBuilderKeys{"name", "host_type", "env"};
 constexpr std::array<std::string_view, 7> kRepositoryKeys{"name",        "url",           "branches", "builders",
                                                           "first_sight", "poll_interval", "step"};
@@ -79,6 +81,48 @@ RetentionConfig read_retention(const std::string& file, const toml::table& table
     retention.log_bytes = static_cast<std::uint64_t>(*size) * kMegabyte;
   if (const auto days = section.integer("result_days", 0, kMaxDays)) retention.result_age = std::chrono::days(*days);
   return retention;
+}
+
+/// What the coordinator calls those whose name does not come from the file.
+constexpr std::array<std::string_view, 2> kTakenTokenNames{"admin", "local"};
+
+TokenConfig read_token(const std::string& file, const toml::table& table) {
+  Section section(file, table, "[[access.token]]", kTokenKeys);
+  TokenConfig token;
+  token.name = section.required_name("name", "who it was given to");
+  section.set_title("token " + in_quotes(token.name));
+  if (std::find(kTakenTokenNames.begin(), kTakenTokenNames.end(), token.name) != kTakenTokenNames.end())
+    section.refuse("name",
+                   "a token cannot be called " + in_quotes(token.name) + ": that name has a meaning of its own");
+  const std::string role = section.required_text("role", "\"read\" or \"act\"");
+  if (role != "read" && role != "act")
+    section.refuse("role", "role of " + section.title() + " must be \"read\" or \"act\", not " + in_quotes(role));
+  token.role = role == "act" ? TokenConfig::Role::act : TokenConfig::Role::read;
+  token.sha256 = section.required_text("sha256", "the token's SHA-256 in hexadecimal");
+  const bool hex = token.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!hex || token.sha256.size() != 64)
+    section.refuse("sha256",
+                   "sha256 of " + section.title() +
+                       " must be 64 lower-case hexadecimal digits, as \"printf %s TOKEN | sha256sum\" prints");
+  return token;
+}
+
+AccessConfig read_access(const std::string& file, const toml::table& table) {
+  const Section section(file, table, "[access]", kAccessKeys);
+  AccessConfig access;
+  const std::string read = section.text("read").value_or("all");
+  if (read != "all" && read != "token")
+    section.refuse("read", "read of [access] must be \"all\" or \"token\", not " + in_quotes(read));
+  access.read = read == "all" ? AccessConfig::Read::all : AccessConfig::Read::token;
+  access.local = section.boolean("local").value_or(access.local);
+  access.hsts = section.boolean("hsts").value_or(access.hsts);
+  std::set<std::string> names;
+  for (const toml::table* token : section.tables("token", "access.token")) {
+    access.tokens.push_back(read_token(file, *token));
+    if (const std::string& name = access.tokens.back().name; !names.insert(name).second)
+      refuse(file, token->get("name")->source(), "there are two tokens called " + in_quotes(name));
+  }
+  return access;
 }
 
 bool is_variable_name(std::string_view text) {
@@ -199,6 +243,7 @@ FarmConfig read_farm(const std::string& file, const toml::table& root, const std
   if (!coordinator) top.refuse("coordinator", "the file has no [coordinator]; state_dir, at least, must be in it");
   read_coordinator(file, *coordinator, base, config);
   if (const toml::table* table = top.table("retention", "retention")) config.retention = read_retention(file, *table);
+  if (const toml::table* access = top.table("access", "access")) config.access = read_access(file, *access);
 
   std::set<std::string> names;
   for (const toml::table* table : top.tables("builder", "builder")) {
@@ -255,6 +300,8 @@ std::vector<std::string> known_keys() {
   };
   add("coordinator", kCoordinatorKeys);
   add("retention", kRetentionKeys);
+  add("access", kAccessKeys);
+  add("access.token", kTokenKeys);
   add("builder", kBuilderKeys);
   add("repository", kRepositoryKeys);
   add("repository.step", kStepKeys);

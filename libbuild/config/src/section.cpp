@@ -157,6 +157,15 @@ std::optional<int> Section::integer(std::string_view key, int min, int max) cons
   return static_cast<int>(number->get());
 }
 
+std::optional<bool> Section::boolean(std::string_view key) const {
+  const toml::node* node = find(key);
+  if (!node) return std::nullopt;
+  const auto* value = node->as_boolean();
+  if (!value)
+    refuse(key, std::string(key) + " of " + title_ + " must be true or false, not " + std::string(kind_of(*node)));
+  return value->get();
+}
+
 std::optional<std::chrono::seconds> Section::duration(std::string_view key, std::chrono::seconds min) const {
   const auto value = text(key);
   if (!value) return std::nullopt;

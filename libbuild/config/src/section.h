@@ -45,6 +45,7 @@ class Section {
   std::optional<int> integer(std::string_view key, int min, int max) const;
   std::optional<std::chrono::seconds> duration(std::string_view key,
                                                std::chrono::seconds min = std::chrono::seconds(1)) const;
+  std::optional<bool> boolean(std::string_view key) const;
   /// A list of texts that are different from each other.
   std::optional<std::vector<std::string>> list(std::string_view key) const;
   /// A path; relative ones are taken relative to `base`.

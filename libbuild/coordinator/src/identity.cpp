@@ -31,6 +31,12 @@ io::CertificatePem load_certificate(const config::FarmConfig& config, const io::
   return {base::read_file(certificate, kMaxPem), base::read_file(key, kMaxPem)};
 }
 
+/// The secret in `file`; a new one if there is no such file and it is `ours`.
+std::string load_secret(const fs::path& file, bool ours, base::RandomSource& random) {
+  if (ours && !fs::exists(file)) base::write_file_atomically(file, base::random_id(random, 32) + "\n", 0600);
+  return base::read_master_key(file);
+}
+
 }  // namespace
 
 Identity load_identity(const config::FarmConfig& config, base::RandomSource& random, const io::Clock& clock) {
@@ -38,9 +44,9 @@ Identity load_identity(const config::FarmConfig& config, base::RandomSource& ran
   identity.certificate = load_certificate(config, clock);
   identity.fingerprint = io::fingerprint_of(identity.certificate.certificate);
   identity.master_key_file = config.master_key_file.empty() ? config.state_dir / "master.key" : config.master_key_file;
-  if (config.master_key_file.empty() && !fs::exists(identity.master_key_file))
-    base::write_file_atomically(identity.master_key_file, base::random_id(random, 32) + "\n", 0600);
-  identity.master_key = base::read_master_key(identity.master_key_file);
+  identity.master_key = load_secret(identity.master_key_file, config.master_key_file.empty(), random);
+  identity.admin_token_file = config.state_dir / "admin.token";
+  identity.admin_token = load_secret(identity.admin_token_file, true, random);
   return identity;
 }
 

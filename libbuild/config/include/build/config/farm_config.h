@@ -54,6 +54,27 @@ struct RetentionConfig {
   bool operator==(const RetentionConfig&) const = default;
 };
 
+/// A token that somebody was given.
+struct TokenConfig {
+  std::string name;
+  enum class Role { read, act };  ///< acting includes reading
+  Role role = Role::read;
+  std::string sha256;  ///< of the token: 64 lower-case hexadecimal digits
+
+  bool operator==(const TokenConfig&) const = default;
+};
+
+struct AccessConfig {
+  enum class Read { all, token };
+  Read read = Read::all;
+  /// Whoever uses this machine may act, without a token.
+  bool local = false;
+  bool hsts = false;  ///< tell browsers to come by TLS only
+  std::vector<TokenConfig> tokens;
+
+  bool operator==(const AccessConfig&) const = default;
+};
+
 struct FarmConfig {
   std::string listen = "127.0.0.1:8119";           ///< workers and browsers, over TLS
   std::string web_listen;                          ///< the pages without TLS, for a trusted network; empty: nowhere
@@ -64,6 +85,7 @@ struct FarmConfig {
   int max_attempts = 3;
   std::chrono::seconds drain_limit{10 * 60};  ///< how long SIGTERM lets running builds go on; 0: not at all
   RetentionConfig retention;
+  AccessConfig access;
   std::vector<RepositoryConfig> repositories;
   std::vector<BuilderConfig> builders;
 

@@ -2,6 +2,7 @@
 //
 //   STATE/tls/cert.pem, STATE/tls/key.pem   made on first start, unless files of one's own are configured
 //   STATE/master.key                        made on first start; builder keys are derived from it
+//   STATE/admin.token                       made on first start; who has it may do everything on the pages
 //
 // Blocks: call it from main, before anything is served.
 #pragma once
@@ -21,6 +22,8 @@ struct Identity {
   io::Fingerprint fingerprint;
   std::string master_key;
   std::filesystem::path master_key_file;
+  std::string admin_token;
+  std::filesystem::path admin_token_file;
 };
 
 /// Reads what is there and makes what is missing. Throws std::runtime_error, naming the file, if something is
