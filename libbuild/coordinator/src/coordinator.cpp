@@ -239,6 +239,14 @@ std::vector<std::string> Coordinator::notices() const {
   return result;
 }
 
+std::vector<std::string> Coordinator::not_ready() const {
+  std::vector<std::string> reasons;
+  if (!loop_.started()) reasons.push_back("The coordinator has not begun its work yet.");
+  if (loop_.store_trouble()) reasons.push_back("The store cannot be written: " + *loop_.store_trouble());
+  if (draining_ || stopping_) reasons.push_back("The coordinator is about to end.");
+  return reasons;
+}
+
 bool Coordinator::in_trouble() const {
   return loop_.store_trouble().has_value() || log_trouble_.waiting > 0 ||
          std::any_of(watches_.begin(), watches_.end(), [](const auto& watch) { return watch->trouble().has_value(); });

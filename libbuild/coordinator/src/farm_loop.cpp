@@ -79,6 +79,7 @@ io::Alarm FarmLoop::wake_when_due() {
 io::Task<> FarmLoop::carry_out(farm::Decision decision) {
   while (!decision.changes.empty() && !stopping_) {
     std::optional<std::string> trouble;
+    const io::Instant began = clock_.now();
     const auto write = [this, &decision] { store_.apply(decision.changes, epoch_); };
     try {
       co_await pool_.run(write);
@@ -90,6 +91,7 @@ io::Task<> FarmLoop::carry_out(farm::Decision decision) {
     if (trouble && trouble != store_trouble_) log_.error("the store cannot be written", {{"why", *trouble}});
     if (!trouble && store_trouble_) log_.info("the store can be written again");
     store_trouble_ = trouble;
+    if (!trouble && written_) written_(decision.changes, clock_.now() - began);
     if (!trouble) break;
     co_await clock_.sleep_for(kStoreRetry);
   }

@@ -94,6 +94,10 @@ class Coordinator {
   io::Event& changed() { return loop_.changed(); }
   /// Sentences about what is wrong or unsafe at this moment, for the pages.
   std::vector<std::string> notices() const;
+  /// A sentence for each reason why no build can be begun or ended at the moment; none if they can.
+  std::vector<std::string> not_ready() const;
+  /// `told` is called with each group of rows that was made durable, and how long that took. It must not throw.
+  void on_written(FarmLoop::Written told) { loop_.on_written(std::move(told)); }
   /// Whether a repository could not be read at the last look, or the store or a log cannot be written.
   bool in_trouble() const;
 

@@ -41,6 +41,12 @@ class FarmLoop {
 
   /// Whether so many events wait, because the store cannot be written, that nobody should be invited to bring more.
   bool full() const { return queue_.size() >= kMaxQueue; }
+  using Written = std::function<void(const model::Changes&, io::Duration took)>;
+  /// Called with each group of rows after it was made durable. Must not throw.
+  void on_written(Written told) { written_ = std::move(told); }
+
+  /// Whether the rows found at the start have been dealt with.
+  bool started() const { return started_; }
   /// Whether everything that was handed in is decided and durable.
   bool settled() const { return started_ && done_ == submitted_; }
   /// What was decided; at most one group of rows ahead of the disk.
@@ -64,6 +70,7 @@ class FarmLoop {
   model::Epoch epoch_;
   farm::Farm farm_;
   Act act_;
+  Written written_;
   std::vector<farm::Event> queue_;
   std::uint64_t submitted_ = 0, done_ = 0;
   bool started_ = false, stopping_ = false;
