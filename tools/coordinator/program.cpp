@@ -9,7 +9,9 @@
 #include <build/livelog/log_store.h>
 #include <build/net/server.h>
 #include <build/store/store.h>
+#include <build/web/access.h>
 #include <build/web/coordinator_view.h>
+#include <build/web/metrics.h>
 #include <build/web/site.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
@@ -71,12 +73,17 @@ struct Program::Impl {
         coordinator_({loop_.executor(), clock_, pool_, random_, log_}, config_,
                      {.master_key = identity_.master_key, .allow_dev_key = options_.allow_dev_key}, *store_, logs_),
         view_(coordinator_),
+        control_(coordinator_),
         site_({.store = *store_,
                .logs = logs_,
                .pool = pool_,
                .clock = clock_,
                .farm = view_,
-               .changed = coordinator_.changed()}),
+               .changed = coordinator_.changed(),
+               .control = control_,
+               .master_key = identity_.master_key}),
+        metrics_({.farm = view_, .site = site_, .pool = pool_, .clock = clock_}),
+        access_({.clock = clock_, .random = random_, .farm = view_}, config_.access, identity_.admin_token),
         tls_(identity_.certificate),
         listener_(loop_.executor(), io::HostPort::parse(config_.listen)),
         server_(loop_.executor(), clock_, routes(), {},
@@ -86,6 +93,8 @@ struct Program::Impl {
 
   int run() {
     const io::Executor executor = loop_.executor();
+    coordinator_.on_written(
+        [this](const model::Changes& changes, io::Duration took) { metrics_.wrote(changes, took); });
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
     io::spawn(executor, coordinator_.run(), fatal);
     io::spawn(executor, server_.serve(listener_, &tls_), fatal);
@@ -111,11 +120,13 @@ struct Program::Impl {
     return options_.wrap_store ? options_.wrap_store(std::move(real)) : std::move(real);
   }
 
-  net::Router routes() {
+  net::Handler routes() {
     net::Router router;
     coordinator_.add_worker_routes(router);
     site_.add_routes(router);
-    return router;
+    access_.add_routes(router);
+    metrics_.add_routes(router);
+    return metrics_.count(access_.guard(router));
   }
 
   void on_signal(int signal) {
@@ -153,6 +164,7 @@ struct Program::Impl {
       const auto load = [this] { return load_config(options_.config_file); };
       config::FarmConfig config = co_await pool_.run(load);
       for (const std::string& sentence : coordinator_.reload(std::move(config))) log_.warning(sentence);
+      access_.set_config(coordinator_.config().access);
       log_.info("the configuration was read again and taken over", {{"file", options_.config_file.string()}});
     } catch (const std::exception& error) {
       trouble = error.what();
@@ -176,6 +188,9 @@ struct Program::Impl {
     }
     log_.info("workers trust this certificate by -coordinator-fingerprint", {{"fingerprint", identity_.fingerprint}});
     ready += "fingerprint=" + identity_.fingerprint + "\nmaster_key_file=" + identity_.master_key_file.string() + "\n";
+    ready += "admin_token_file=" + identity_.admin_token_file.string() + "\n";
+    log_.info("whoever has the token in this file may do everything on the pages",
+              {{"file", identity_.admin_token_file.string()}});
     if (options_.allow_dev_key)
       log_.warning("workers with the publicly known development key are accepted (-allow-dev-key)");
     if (!options_.ready_file.empty()) base::write_file_atomically(options_.ready_file, ready, 0600);
@@ -235,7 +250,10 @@ struct Program::Impl {
   livelog::LogStore logs_;
   coordinator::Coordinator coordinator_;
   web::CoordinatorView view_;
+  web::CoordinatorControl control_;
   web::Site site_;
+  web::Metrics metrics_;
+  web::Access access_;
   io::TlsServerContext tls_;
   io::TcpListener listener_;
   std::optional<io::TcpListener> web_;

@@ -37,6 +37,8 @@ Load CoordinatorView::load() const {
 
 std::vector<model::Build> CoordinatorView::unfinished() const { return coordinator_.farm().unfinished(); }
 
+std::vector<std::string> CoordinatorView::not_ready() const { return coordinator_.not_ready(); }
+
 std::optional<farm::Waiting> CoordinatorView::explain(model::BuildId build) const {
   return coordinator_.farm().explain(build);
 }

@@ -29,7 +29,19 @@ io::Task<Answer> log_page(const SiteSources& sources, livelog::LineIndex& lines,
                           io::Params query);
 io::Task<Answer> queue_page(const SiteSources& sources, io::Params query);
 io::Task<Answer> pools_page(const SiteSources& sources);
-Answer error_page(const SiteSources& sources, int status, const std::string& sentence);
+Answer error_page(const FarmView& farm, model::Time now, int status, const std::string& sentence);
+/// What `request` was refused with, in the form that it wants: JSON below /api/, a page elsewhere.
+Answer error_answer(const FarmView& farm, model::Time now, const net::Request& request, int status,
+                    const std::string& sentence);
+/// With the fields that all answers have.
+io::Task<> send_answer(net::Response& response, Answer answer);
+
+struct LoginForm {
+  std::string next;          ///< where to go afterwards
+  std::string signed_in_as;  ///< empty: not signed in
+  std::string trouble;       ///< a sentence
+};
+Answer login_page(const FarmView& farm, model::Time now, const LoginForm& form);
 
 io::Task<Answer> status_json(const SiteSources& sources);
 io::Task<Answer> commits_json(const SiteSources& sources, io::Params query);
@@ -40,6 +52,13 @@ std::string build_document(const store::BuildDetails& details, const FarmView& f
 io::Task<Answer> workers_json(const SiteSources& sources);
 io::Task<Answer> queue_json(const SiteSources& sources, io::Params query);
 io::Task<Answer> pools_json(const SiteSources& sources);
+/// What a person may do to a build.
+enum class Action { cancel, retry };
+io::Task<Answer> act_by_json(FarmControl& control, Action action, net::Request& request);
+/// Leads back to the build's page.
+io::Task<Answer> act_by_form(FarmControl& control, Action action, net::Request& request, net::Response& response);
+io::Task<Answer> clear_results(FarmControl& control, const std::string& master_key, net::Request& request);
+
 Answer error_json(int status, const std::string& sentence);
 
 /// Writes the answers themselves: logs may be of any length.

@@ -25,7 +25,8 @@ constexpr const char* kPolicy =
 void set_common_fields(net::Response& response) {
   response.fields().set("Content-Security-Policy", kPolicy);
   response.fields().set("X-Content-Type-Options", "nosniff");
-  response.fields().set("Referrer-Policy", "no-referrer");
+  // Not no-referrer: then browsers would not say where a form was sent from, which has to be checked.
+  response.fields().set("Referrer-Policy", "same-origin");
   response.fields().set("Cache-Control", "no-store");
 }
 
@@ -35,16 +36,18 @@ bool accepts_events(const net::Request& request) {
 
 bool is_api(const net::Request& request) { return request.path().rfind("/api/", 0) == 0; }
 
-Answer error_answer(const SiteSources& sources, const net::Request& request, int status, const std::string& sentence) {
-  return is_api(request) ? error_json(status, sentence) : error_page(sources, status, sentence);
+}  // namespace
+
+Answer error_answer(const FarmView& farm, model::Time now, const net::Request& request, int status,
+                    const std::string& sentence) {
+  return is_api(request) ? error_json(status, sentence) : error_page(farm, now, status, sentence);
 }
 
-io::Task<> send(net::Response& response, Answer answer) {
+io::Task<> send_answer(net::Response& response, Answer answer) {
+  set_common_fields(response);
   const std::string type = answer.content_type;
   co_await response.send(answer.status, type, std::move(answer.body));
 }
-
-}  // namespace
 
 struct Site::Impl {
   SiteSources sources;
@@ -54,16 +57,19 @@ struct Site::Impl {
   using Maker = std::function<io::Task<Answer>(net::Request&)>;
   using Sender = std::function<io::Task<>(net::Request&, net::Response&)>;
 
+  Answer refusal_of(const net::Request& request, const net::HttpError& error) const {
+    return error_answer(sources.farm, sources.clock.wall_now(), request, error.status(), error.what());
+  }
+
   /// Answers with what `maker` gives.
-  io::Task<> answer(const Maker& maker, net::Request& request, net::Response& response) const {
+  io::Task<> answer(Maker maker, net::Request& request, net::Response& response) const {
     std::optional<Answer> made;
     try {
       made = co_await maker(request);
     } catch (const net::HttpError& error) {
-      made = error_answer(sources, request, error.status(), error.what());
+      made = refusal_of(request, error);
     }
-    set_common_fields(response);
-    co_await send(response, std::move(*made));
+    co_await send_answer(response, std::move(*made));
   }
 
   /// Lets `sender` answer; what it refuses before it began becomes an error answer.
@@ -74,19 +80,19 @@ struct Site::Impl {
       co_await sender(request, response);
     } catch (const net::HttpError& error) {
       if (response.started()) throw;
-      refusal = error_answer(sources, request, error.status(), error.what());
+      refusal = refusal_of(request, error);
     }
-    if (refusal) co_await send(response, std::move(*refusal));
+    if (refusal) co_await send_answer(response, std::move(*refusal));
   }
 
   io::Task<> send_asset(std::string name, net::Request& request, net::Response& response) const {
     const Asset* asset = find_asset(name);
-    set_common_fields(response);
     if (asset == nullptr) {
-      Answer missing = error_page(sources, 404, "There is no such file here.");
-      co_await send(response, std::move(missing));
+      Answer missing = error_page(sources.farm, sources.clock.wall_now(), 404, "There is no such file here.");
+      co_await send_answer(response, std::move(missing));
       co_return;
     }
+    set_common_fields(response);
     const std::string tag = "\"" + std::string(asset->tag) + "\"";
     const bool named_by_tag = request.query().get("v") == asset->tag;
     response.fields().set("Cache-Control", named_by_tag ? "public, max-age=31536000, immutable" : "no-cache");
@@ -112,8 +118,30 @@ struct Site::Impl {
       return stream(sender, request, response);
     });
   }
+  void add_actions(net::Router& router);
   void add_routes(net::Router& router);
 };
+
+void Site::Impl::add_actions(net::Router& router) {
+  for (const auto& [name, action] : {std::pair("cancel", Action::cancel), std::pair("retry", Action::retry)}) {
+    const auto by_json = [this, action = action](net::Request& request, net::Response& response) {
+      return answer([this, action](net::Request& r) { return act_by_json(sources.control, action, r); }, request,
+                    response);
+    };
+    const auto by_form = [this, action = action](net::Request& request, net::Response& response) {
+      const Maker maker = [this, action, &response](net::Request& r) {
+        return act_by_form(sources.control, action, r, response);
+      };
+      return answer(maker, request, response);
+    };
+    router.add("POST", std::string("/api/v1/builds/{id}/") + name, by_json);
+    router.add("POST", std::string("/build/{id}/") + name, by_form);
+  }
+  router.add("POST", "/clear-results", [this](net::Request& request, net::Response& response) {
+    return answer([this](net::Request& r) { return clear_results(sources.control, sources.master_key, r); }, request,
+                  response);
+  });
+}
 
 void Site::Impl::add_routes(net::Router& router) {
   add_page(router, "/", [this](net::Request& request) { return front_page(sources, request.query()); });
@@ -147,6 +175,7 @@ void Site::Impl::add_routes(net::Router& router) {
     return send_run_events(sources, streams, request, response);
   });
 
+  add_actions(router);
   router.add("GET", "/healthz", [](net::Request&, net::Response& response) {
     response.fields().set("X-Content-Type-Options", "nosniff");
     return response.send(200, kTextType, "ok\n");
@@ -158,24 +187,24 @@ void Site::Impl::add_routes(net::Router& router) {
     return send_asset("favicon.svg", request, response);
   });
   router.not_found([this](net::Request& request, net::Response& response) {
-    set_common_fields(response);
-    return send(response, error_answer(sources, request, 404, "There is nothing here."));
+    const net::HttpError nothing(404, "There is nothing here.");
+    return send_answer(response, refusal_of(request, nothing));
   });
 }
 
 Site::Site(SiteSources sources, SiteLimits limits)
     : impl_(new Impl{.sources = sources, .streams = Streams(limits.streams)}) {}
 Site::~Site() = default;
+std::size_t Site::streams() const { return impl_->streams.open(); }
 void Site::add_routes(net::Router& router) { impl_->add_routes(router); }
 
-Answer error_page(const SiteSources& sources, int status, const std::string& sentence) {
-  const model::Time now = sources.clock.wall_now();
+Answer error_page(const FarmView& farm, model::Time now, int status, const std::string& sentence) {
   Frame frame;
   frame.title = std::to_string(status) + " \xC2\xB7 xbuild";
   Html main;
   main.markup("<h1>").number(status).markup("</h1>\n<p class=\"lead\">").text(clipped(sentence, 500));
   main.markup("</p>\n<p><a href=\"/\">To the builds</a></p>\n");
-  return {status, kHtmlType, write_page(sources.farm, now, frame, main)};
+  return {status, kHtmlType, write_page(farm, now, frame, main)};
 }
 
 io::Task<store::BuildDetails> find_build(const SiteSources& sources, std::string id) {

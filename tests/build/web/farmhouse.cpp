@@ -40,12 +40,23 @@ Farmhouse::Farmhouse()
       logs(directory / "logs", loop.executor(), pool),
       farm(rules(), store->load_open()),
       changed(loop.executor()),
-      site({.store = *store, .logs = logs, .pool = pool, .clock = clock, .farm = *this, .changed = changed},
+      site({.store = *store,
+            .logs = logs,
+            .pool = pool,
+            .clock = clock,
+            .farm = *this,
+            .changed = changed,
+            .control = *this,
+            .master_key = "master"},
            {.streams = kStreams}) {
   store->apply(farm.start(clock.wall_now()).changes, epoch);
   site.add_routes(router);
+  serve(router);
+}
+
+void Farmhouse::serve(net::Handler handler) {
   const auto say = [](const std::string& sentence) { FAIL(sentence); };
-  server = std::make_unique<net::Server>(loop.executor(), clock, router, net::ServerLimits{}, say);
+  server = std::make_unique<net::Server>(loop.executor(), clock, std::move(handler), net::ServerLimits{}, say);
 }
 
 Farmhouse::~Farmhouse() { loop.run_until_done(server->stop()); }
@@ -135,8 +146,10 @@ net::SimpleResponse Farmhouse::ask(const std::string& target, io::Fields fields,
   return answer;
 }
 
-std::string Farmhouse::page(const std::string& target) {
-  const net::SimpleResponse answer = ask(target);
+std::string Farmhouse::page(const std::string& target) { return page_with(target, {}); }
+
+std::string Farmhouse::page_with(const std::string& target, io::Fields fields) {
+  const net::SimpleResponse answer = ask(target, std::move(fields));
   CAPTURE(answer.body);
   REQUIRE(answer.head.status == 200);
   return answer.body;
@@ -152,6 +165,33 @@ rapidjson::Document Farmhouse::json(const std::string& target) {
   document.Parse<rapidjson::kParseValidateEncodingFlag>(answer.body.data(), answer.body.size());
   REQUIRE_FALSE(document.HasParseError());
   return document;
+}
+
+namespace {
+
+coordinator::ControlAnswer answer_for(model::BuildId build) {
+  using Outcome = coordinator::ControlAnswer::Outcome;
+  if (build.value == 1) return {Outcome::done, "It is done."};
+  if (build.value == 2) return {Outcome::refused, "There is nothing to do."};
+  return {Outcome::unknown, "There is no such build."};
+}
+
+}  // namespace
+
+io::Task<coordinator::ControlAnswer> Farmhouse::cancel_build(model::BuildId build, std::string by) {
+  wanted.push_back("cancel " + std::to_string(build.value) + " by " + by);
+  co_return answer_for(build);
+}
+
+io::Task<coordinator::ControlAnswer> Farmhouse::retry_build(model::BuildId build, std::string by) {
+  wanted.push_back("retry " + std::to_string(build.value) + " by " + by);
+  co_return answer_for(build);
+}
+
+io::Task<coordinator::ControlAnswer> Farmhouse::clear_results(model::BuilderName builder, model::CommitHash commit,
+                                                              std::string by) {
+  wanted.push_back("clear " + builder.value + " " + commit.value + " by " + by);
+  co_return coordinator::ControlAnswer{};
 }
 
 std::vector<RepositoryView> Farmhouse::repositories() const {

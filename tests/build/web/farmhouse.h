@@ -16,7 +16,7 @@
 
 namespace build::web {
 
-class Farmhouse : public FarmView {
+class Farmhouse : public FarmView, public FarmControl {
  public:
   static constexpr std::size_t kStreams = 5;  ///< may be followed at the same time
 
@@ -36,9 +36,12 @@ class Farmhouse : public FarmView {
   net::SimpleResponse ask(const std::string& target, io::Fields fields = {}, const std::string& method = "GET");
   /// The body of an answer that must be 200.
   std::string page(const std::string& target);
+  std::string page_with(const std::string& target, io::Fields fields);
   /// The same, parsed; it must be valid JSON.
   rapidjson::Document json(const std::string& target);
 
+  /// Answers by `handler` instead of by the router alone. Before the first request.
+  void serve(net::Handler handler);
   /// A connection to the server.
   std::unique_ptr<net::ClientConnection> dial();
   void settle();
@@ -49,6 +52,14 @@ class Farmhouse : public FarmView {
   std::vector<WorkerView> workers() const override;
   Load load() const override;
   std::vector<model::Build> unfinished() const override { return farm.unfinished(); }
+  std::vector<std::string> not_ready() const override { return not_ready_; }
+
+  /// What was wanted of the farm: "cancel 7 by mia". Build 1 can be cancelled, build 2 can not, others there are none.
+  io::Task<coordinator::ControlAnswer> cancel_build(model::BuildId build, std::string by) override;
+  io::Task<coordinator::ControlAnswer> retry_build(model::BuildId build, std::string by) override;
+  io::Task<coordinator::ControlAnswer> clear_results(model::BuilderName builder, model::CommitHash commit,
+                                                     std::string by) override;
+  std::vector<std::string> wanted;
   std::optional<farm::Waiting> explain(model::BuildId build) const override { return farm.explain(build); }
 
   testing::TempDir directory;
@@ -60,6 +71,7 @@ class Farmhouse : public FarmView {
   livelog::LogStore logs;
   farm::Farm farm;
   std::vector<Notice> notices_;
+  std::vector<std::string> not_ready_;
   io::Event changed;
   Site site;
   net::Router router;

@@ -22,7 +22,7 @@ void check_common_fields(const net::SimpleResponse& answer) {
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
   CHECK(answer.head.fields.get("X-Content-Type-Options") == "nosniff");
-  CHECK(answer.head.fields.get("Referrer-Policy") == "no-referrer");
+  CHECK(answer.head.fields.get("Referrer-Policy") == "same-origin");
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ class FarmView {
   virtual Load load() const = 0;
   /// Running ones in the order in which they were started, then waiting ones in the order in which they will be.
   virtual std::vector<model::Build> unfinished() const = 0;
+  /// A sentence for each reason why no work can be done at the moment; none if it can.
+  virtual std::vector<std::string> not_ready() const = 0;
   /// nullopt unless the build waits.
   virtual std::optional<farm::Waiting> explain(model::BuildId build) const = 0;
 };

@@ -1,4 +1,5 @@
-// The farm's pages and their JSON twins, as handlers for an HTTP server. Nothing here changes anything.
+// The farm's pages and their JSON twins, as handlers for an HTTP server. Who may see them is decided in front of them
+// (build/web/access.h).
 //
 //   /                                commits by builders, per repository and branch
 //       ?repository=R&branch=B          only these, one branch page by page: &before=P, &after=P (positions), &limit=N
@@ -8,6 +9,8 @@
 //                                    a step's log from line N on; line N is #sATTEMPT-STEP-LN here and above
 //   /queue?limit=N                   what runs, and what waits and for what
 //   /pools                           the workers by host type, and those that were lost lately
+//   POST /build/ID/cancel, /build/ID/retry
+//                                    does that, and leads back to the build's page
 //   /healthz                         "ok"
 //   /static/site.css, /static/site.js, /favicon.svg
 //
@@ -19,6 +22,10 @@
 //   /api/v1/builds/ID                one build with attempts, steps and what it waits for
 //   /api/v1/builds/ID/log            all its output, as plain text
 //   /api/v1/builds/ID/events         its state and output as they come, as server-sent events
+//   POST /api/v1/builds/ID/cancel, /api/v1/builds/ID/retry
+//                                    200, 404 if there is none, 409 with a sentence if it cannot be done
+//   POST /clear-results?builder=B&hash=H&key=K
+//                                    the original's way to have a commit built again
 //   /api/v1/workers                  connected workers and what they do
 //   /api/v1/runs/RUN/log?offset=N&follow=1
 //                                    bytes of one run's log from an offset on; follow=1 goes on until its end
@@ -35,12 +42,14 @@
 #include <build/livelog/log_store.h>
 #include <build/net/server.h>
 #include <build/store/store.h>
+#include <build/web/farm_control.h>
 #include <build/web/farm_view.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event.h>
 
 #include <memory>
+#include <string>
 
 namespace build::web {
 
@@ -52,6 +61,8 @@ struct SiteSources {
   io::Clock& clock;
   const FarmView& farm;
   io::Event& changed;  ///< notified when something about the farm changed
+  FarmControl& control;
+  std::string master_key;  ///< also proves who clears results as the original's tools do
 };
 
 struct SiteLimits {
@@ -70,6 +81,9 @@ class Site {
 
   /// Adds the routes named above, and the answer for paths that are not found.
   void add_routes(net::Router& router);
+
+  /// How many logs and builds are being followed.
+  std::size_t streams() const;
 
  private:
   struct Impl;

@@ -1,0 +1,30 @@
+#include "process_numbers.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+namespace build::web {
+
+ProcessNumbers read_process_numbers() {
+  ProcessNumbers numbers;
+  std::uint64_t total = 0, resident = 0;
+  if (std::ifstream("/proc/self/statm") >> total >> resident)
+    numbers.resident_bytes = resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end;
+       entry.increment(error))
+    ++numbers.open_files;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) numbers.max_files = limit.rlim_cur;
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) == 0)
+    numbers.cpu_seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                          static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  return numbers;
+}
+
+}  // namespace build::web
