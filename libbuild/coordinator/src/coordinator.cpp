@@ -243,6 +243,7 @@ std::vector<std::string> Coordinator::not_ready() const {
   std::vector<std::string> reasons;
   if (!loop_.started()) reasons.push_back("The coordinator has not begun its work yet.");
   if (loop_.store_trouble()) reasons.push_back("The store cannot be written: " + *loop_.store_trouble());
+  if (log_trouble_.waiting > 0) reasons.push_back("Logs cannot be written: " + log_trouble_.why);
   if (draining_ || stopping_) reasons.push_back("The coordinator is about to end.");
   return reasons;
 }
