@@ -40,9 +40,6 @@ constexpr Sql kForget[]{
     {"forget a build", "DELETE FROM builds" XBUILD_STILL_FINISHED},
 };
 
-std::int64_t number_of(model::Time time) { return time.time_since_epoch().count(); }
-model::Time time_from(std::int64_t number) { return model::Time(std::chrono::milliseconds(number)); }
-
 }  // namespace
 
 std::vector<FinishedBuild> read_finished(Database& database, model::Time before, bool with_logs, std::size_t limit) {

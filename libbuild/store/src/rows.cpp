@@ -131,17 +131,6 @@ constexpr Sql kReadLastNumbers{"read the greatest numbers",
                                "SELECT max(last_build, (SELECT coalesce(max(id), 0) FROM builds)),"
                                " max(last_lease, (SELECT coalesce(max(number), 0) FROM leases)) FROM coordinator"};
 
-std::int64_t number_of(Time time) { return time.time_since_epoch().count(); }
-std::optional<std::int64_t> number_of(const std::optional<Time>& time) {
-  if (!time) return std::nullopt;
-  return number_of(*time);
-}
-Time time_from(std::int64_t number) { return Time(std::chrono::milliseconds(number)); }
-std::optional<Time> time_from(std::optional<std::int64_t> number) {
-  if (!number) return std::nullopt;
-  return time_from(*number);
-}
-
 /// A list in one column: each item ends with a newline; newlines and backslashes inside are escaped.
 std::string join_lines(const std::vector<std::string>& items) {
   std::string text;

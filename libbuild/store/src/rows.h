@@ -6,9 +6,24 @@
 #include <build/model/records.h>
 #include <build/store/store.h>
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace build::store {
+
+// Times are kept as milliseconds since 1970.
+inline std::int64_t number_of(model::Time time) { return time.time_since_epoch().count(); }
+inline std::optional<std::int64_t> number_of(const std::optional<model::Time>& time) {
+  if (!time) return std::nullopt;
+  return number_of(*time);
+}
+inline model::Time time_from(std::int64_t number) { return model::Time(std::chrono::milliseconds(number)); }
+inline std::optional<model::Time> time_from(std::optional<std::int64_t> number) {
+  if (!number) return std::nullopt;
+  return time_from(*number);
+}
 
 void write_row(Database& database, const model::Change& change);
 
