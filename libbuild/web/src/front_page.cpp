@@ -23,7 +23,7 @@ struct BranchTable {
   bool newer = false, older = false;  ///< there are more commits in that direction
 };
 
-struct View {
+struct FrontView {
   CommitWish wish;
   std::vector<RepositoryView> repositories;                                ///< configured ones
   std::vector<std::pair<model::RepositoryName, model::BranchName>> known;  ///< branches with commits
@@ -32,7 +32,7 @@ struct View {
 };
 
 /// The configured branches of a repository, or those that the store knows.
-std::vector<model::BranchName> branches_of(const RepositoryView& repository, const View& view) {
+std::vector<model::BranchName> branches_of(const RepositoryView& repository, const FrontView& view) {
   if (!repository.branches.empty()) return repository.branches;
   std::vector<model::BranchName> branches;
   for (const auto& [name, branch] : view.known)
@@ -57,7 +57,7 @@ std::vector<model::BuilderName> columns_of(const BranchTable& table, std::vector
 }
 
 /// Blocks: runs on the pool.
-void load_tables(const store::Store& store, View& view) {
+void load_tables(const store::Store& store, FrontView& view) {
   const CommitWish& wish = view.wish;
   view.known = store.branches();
   std::vector<const RepositoryView*> of;
@@ -82,7 +82,7 @@ void load_tables(const store::Store& store, View& view) {
   }
 }
 
-std::string branch_link(const View& view, const BranchTable& table, const std::string& more = {}) {
+std::string branch_link(const FrontView& view, const BranchTable& table, const std::string& more = {}) {
   CommitWish wish = view.wish;
   wish.repository = table.repository.value;
   wish.branch = table.branch.value;
@@ -105,7 +105,7 @@ void write_choice(Html& html, Html::Literal field, Html::Literal label, const st
   html.markup("</select></label>\n");
 }
 
-void write_filter(Html& html, const View& view) {
+void write_filter(Html& html, const FrontView& view) {
   const CommitWish& wish = view.wish;
   std::vector<std::string> repositories, states;
   std::set<std::string> branches, builders;
@@ -168,7 +168,7 @@ void write_column(Html& html, const std::string& name) {
   html.markup("</th>");
 }
 
-void write_paging(Html& html, const View& view, const BranchTable& table) {
+void write_paging(Html& html, const FrontView& view, const BranchTable& table) {
   const CommitWish& wish = view.wish;
   const bool moved = wish.before || wish.after;
   if (!table.older && !table.newer && !moved) return;
@@ -188,7 +188,7 @@ void write_paging(Html& html, const View& view, const BranchTable& table) {
   html.markup("</nav>\n");
 }
 
-void write_table(Html& html, const View& view, const BranchTable& table, std::size_t number) {
+void write_table(Html& html, const FrontView& view, const BranchTable& table, std::size_t number) {
   const std::string id = "branch-" + std::to_string(number);
   html.markup("<section class=\"branch\" id=\"").text(id).markup("\">\n<h2><a href=\"").text(branch_link(view, table));
   html.markup("\">").text(table.repository.value).markup(" <span class=\"slash\">/</span> ").text(table.branch.value);
@@ -215,7 +215,7 @@ void write_table(Html& html, const View& view, const BranchTable& table, std::si
   html.markup("</section>\n");
 }
 
-std::string json_twin(const View& view) {
+std::string json_twin(const FrontView& view) {
   if (view.tables.size() != 1) return "/api/v1/status";
   CommitWish wish = view.wish;
   wish.repository = view.tables.front().repository.value;
@@ -229,7 +229,7 @@ std::string json_twin(const View& view) {
 }  // namespace
 
 io::Task<Answer> front_page(const SiteSources& sources, io::Params query) {
-  View view;
+  FrontView view;
   view.wish = commit_wish_from(query);
   view.repositories = sources.farm.repositories();
   const CommitWish& wish = view.wish;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kLines = 1000;
 constexpr std::uint64_t kBytes = 256 * 1024;
 
-struct View {
+struct LogView {
   model::Build build;
   StepLog log;              ///< the part that is shown
   std::uint64_t lines = 0;  ///< of the whole log; one that only begins counts
@@ -40,7 +40,7 @@ model::Step find_step(const store::BuildDetails& details, const std::string& nam
 }
 
 /// Shortens what was read to whole lines, at most kLines of them; a line that is longer than a page is cut.
-void cut_to_lines(View& view) {
+void cut_to_lines(LogView& view) {
   std::string& bytes = view.log.tail.bytes;
   const bool to_the_end = view.log.tail.begin + bytes.size() == view.log.tail.size;
   std::uint64_t count = 0;
@@ -56,7 +56,7 @@ void cut_to_lines(View& view) {
   view.next = view.log.line + count;
 }
 
-io::Task<> load(const SiteSources& sources, livelog::LineIndex& lines, std::uint64_t from, View& view) {
+io::Task<> load(const SiteSources& sources, livelog::LineIndex& lines, std::uint64_t from, LogView& view) {
   StepLog& log = view.log;
   const model::RunId run = log.step.run;
   const std::optional<livelog::LogStore::Info> info = co_await sources.logs.info(run);
@@ -73,12 +73,12 @@ io::Task<> load(const SiteSources& sources, livelog::LineIndex& lines, std::uint
   cut_to_lines(view);
 }
 
-void write_link(Html& html, const View& view, Html::Literal text, std::uint64_t line, bool leads) {
+void write_link(Html& html, const LogView& view, Html::Literal text, std::uint64_t line, bool leads) {
   if (!leads) return;
   html.markup("<a href=\"").text(log_path(view.log.step, line)).markup("\">").markup(text).markup("</a> ");
 }
 
-void write_navigation(Html& html, const View& view) {
+void write_navigation(Html& html, const LogView& view) {
   const std::uint64_t line = view.log.line;
   html.markup("<nav class=\"paging\" aria-label=\"Parts of the log\">");
   write_link(html, view, "First lines", 1, line > 1);
@@ -88,7 +88,7 @@ void write_navigation(Html& html, const View& view) {
   html.markup("</nav>\n");
 }
 
-void write_form(Html& html, const View& view) {
+void write_form(Html& html, const LogView& view) {
   std::string action = log_path(view.log.step, 1);
   action.erase(action.find('?'));
   html.markup("<form class=\"filter\" action=\"").text(action).markup("\" method=\"get\" role=\"search\" ");
@@ -97,7 +97,7 @@ void write_form(Html& html, const View& view) {
   html.markup("\"></label>\n<button>Go</button>\n</form>\n");
 }
 
-void write_lines(Html& html, const View& view) {
+void write_lines(Html& html, const LogView& view) {
   const StepLog& log = view.log;
   if (log.tail.bytes.empty()) {
     html.markup("<p class=\"empty\">It printed nothing.</p>\n");
@@ -120,7 +120,7 @@ io::Task<Answer> log_page(const SiteSources& sources, livelog::LineIndex& lines,
   constexpr std::int64_t kMaxLine = 999'999'999'999'999;
   const std::int64_t from = query.get("from").empty() ? 1 : number_from(query, "from", 1, 1, kMaxLine);
   const store::BuildDetails details = co_await find_build(sources, std::move(id));
-  View view;
+  LogView view;
   view.build = details.build;
   view.log.step = find_step(details, step);
   co_await load(sources, lines, static_cast<std::uint64_t>(from), view);

@@ -21,7 +21,7 @@ struct Pool {
   std::size_t waiting = 0;  ///< builds that need one
 };
 
-struct View {
+struct PoolsView {
   std::map<model::HostType, Pool> pools;
   std::map<model::BuildId, model::Build> running;
   std::vector<model::Session> ended;
@@ -34,8 +34,8 @@ std::string_view state_of(const WorkerView& worker) {
   return worker.build ? "busy" : "idle";
 }
 
-io::Task<View> load_pools(const SiteSources& sources) {
-  View view;
+io::Task<PoolsView> load_pools(const SiteSources& sources) {
+  PoolsView view;
   view.now = sources.clock.wall_now();
   for (WorkerView& worker : sources.farm.workers())
     view.pools[worker.session.host_type].workers.push_back(std::move(worker));
@@ -58,7 +58,7 @@ std::size_t busy_count(const Pool& pool) {
                                                 [](const WorkerView& worker) { return worker.build.has_value(); }));
 }
 
-void write_what_it_does(Html& html, const View& view, const WorkerView& worker) {
+void write_what_it_does(Html& html, const PoolsView& view, const WorkerView& worker) {
   if (!worker.build) return;
   html.markup("<a href=\"/build/").number(worker.build->value).markup("\">build ").number(worker.build->value);
   html.markup("</a>");
@@ -68,7 +68,7 @@ void write_what_it_does(Html& html, const View& view, const WorkerView& worker) 
   html.text(build->second.builder.value).markup("</span>");
 }
 
-void write_worker(Html& html, const View& view, const WorkerView& worker) {
+void write_worker(Html& html, const PoolsView& view, const WorkerView& worker) {
   const std::string_view state = state_of(worker);
   html.markup("<tr><th scope=\"row\">").text(clipped(worker.session.hostname, 80));
   if (worker.session.dev_key) html.markup(" <span class=\"danger\">public development key</span>");
@@ -83,7 +83,7 @@ void write_count(Html& html, std::size_t count, Html::Literal one, Html::Literal
   html.number(static_cast<std::int64_t>(count)).markup(" ").markup(count == 1 ? one : many);
 }
 
-void write_pool(Html& html, const View& view, const model::HostType& type, const Pool& pool, std::size_t number) {
+void write_pool(Html& html, const PoolsView& view, const model::HostType& type, const Pool& pool, std::size_t number) {
   html.markup("<section id=\"pool-").number(static_cast<std::int64_t>(number)).markup("\">\n<h2>");
   html.text(clipped(type.value, 80)).markup("</h2>\n<p class=\"aside\">");
   write_count(html, pool.workers.size(), "worker", "workers");
@@ -100,7 +100,7 @@ void write_pool(Html& html, const View& view, const model::HostType& type, const
   html.markup("</section>\n");
 }
 
-void write_ended(Html& html, const View& view) {
+void write_ended(Html& html, const PoolsView& view) {
   if (view.ended.empty()) return;
   html.markup("<section id=\"ended\">\n<h2>Gone in the last 24 hours</h2>\n");
   open_table(html, "Connections that ended", {"Host", "Host type", "Gone", "Was connected", "Why"});
@@ -123,7 +123,7 @@ void write_session(Json& json, const model::Session& session) {
 }  // namespace
 
 io::Task<Answer> pools_page(const SiteSources& sources) {
-  const View view = co_await load_pools(sources);
+  const PoolsView view = co_await load_pools(sources);
   Frame frame;
   frame.page = Page::pools;
   frame.title = "Workers \xC2\xB7 xbuild";
@@ -139,7 +139,7 @@ io::Task<Answer> pools_page(const SiteSources& sources) {
 }
 
 io::Task<Answer> pools_json(const SiteSources& sources) {
-  const View view = co_await load_pools(sources);
+  const PoolsView view = co_await load_pools(sources);
   Json json;
   json.open_object().key("pools").open_array();
   for (const auto& [type, pool] : view.pools) {
