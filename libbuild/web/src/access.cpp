@@ -150,6 +150,7 @@ struct Access::Impl {
       } else {
         if (!reads(request)) check_sender(request, principal.by_cookie);
         request.set_user(principal.name);
+        request.set_may_act(principal.role == Principal::Role::act);
       }
     } catch (const net::HttpError& error) {
       refusal = error_answer(seams.farm, seams.clock.wall_now(), request, error.status(), error.what());

@@ -12,7 +12,7 @@ namespace build::web {
 
 namespace {
 
-constexpr std::uint64_t kShownLog = 128 * 1024;   ///< of all steps together
+constexpr std::uint64_t kShownLog = 128 * 1024;    ///< of all steps together
 constexpr std::uint64_t kFailureLog = 16 * 1024;  ///< where the failing step's last lines are looked for
 constexpr std::size_t kFailureLines = 40;
 
@@ -23,6 +23,8 @@ struct View {
   std::optional<StepLog> failure;  ///< the failing step with its last lines
   std::string position;            ///< where the events go on behind what is shown
   bool with_logs = true;           ///< false: the script has them already
+  bool may_act = false;            ///< who looks at it may cancel and retry it
+  bool unknown = false;            ///< nobody knows who looks at it
   model::Time now;
 };
 
@@ -129,6 +131,23 @@ void write_facts(Html& html, const View& view) {
   }
   if (!build.why.empty() && !view.failure)
     html.markup("<p class=\"why ").text(word_of(mark_of(build))).markup("\">").text(build.why).markup("</p>\n");
+}
+
+/// What can be done about it. Each form has an id, so that the script does not make the one into the other when the
+/// build ends just as somebody presses the button.
+void write_actions(Html& html, const View& view) {
+  const std::int64_t number = view.details.build.id.value;
+  const bool finished = view.details.build.state == model::BuildState::finished;
+  if (view.may_act && finished) {
+    html.markup("<form class=\"actions\" id=\"retry\" method=\"post\" action=\"/build/").number(number);
+    html.markup("/retry\"><button>Retry this build</button></form>\n");
+  } else if (view.may_act) {
+    html.markup("<form class=\"actions\" id=\"cancel\" method=\"post\" action=\"/build/").number(number);
+    html.markup("/cancel\"><button class=\"danger\">Cancel this build</button></form>\n");
+  } else if (view.unknown) {
+    html.markup("<p class=\"actions\"><a href=\"/login?next=/build/").number(number).markup("\">Sign in to ");
+    html.markup(finished ? Html::Literal("retry") : Html::Literal("cancel")).markup(" this build</a></p>\n");
+  }
 }
 
 void write_failure(Html& html, const StepLog& failure, const View& view) {
@@ -256,10 +275,13 @@ void write_steps(Html& html, const View& view) {
 
 }  // namespace
 
-io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& lines, std::string id, io::Params query) {
+io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& lines, const net::Request& request) {
   View view;
+  std::string id = request.path_param("id");
   view.details = co_await find_build(sources, std::move(id));
-  view.with_logs = query.get("logs") != "0";
+  view.with_logs = request.query().get("logs") != "0";
+  view.may_act = request.may_act();
+  view.unknown = request.user().empty();
   view.waiting = sources.farm.explain(view.details.build.id);
   co_await load_logs(sources.logs, lines, view);
   view.now = sources.clock.wall_now();
@@ -278,6 +300,7 @@ io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& line
   write_crumbs(main, build);
   write_title(main, view);
   write_facts(main, view);
+  write_actions(main, view);
   if (view.failure) write_failure(main, *view.failure, view);
   write_attempts(main, view);
   write_cleared(main, view);

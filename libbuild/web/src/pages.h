@@ -24,7 +24,8 @@ inline constexpr const char* kJsonType = "application/json";
 inline constexpr const char* kTextType = "text/plain; charset=utf-8";
 
 io::Task<Answer> front_page(const SiteSources& sources, io::Params query);
-io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& lines, std::string id, io::Params query);
+/// Offers to cancel or retry the build to those who may.
+io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& lines, const net::Request& request);
 io::Task<Answer> log_page(const SiteSources& sources, livelog::LineIndex& lines, std::string id, std::string step,
                           io::Params query);
 io::Task<Answer> queue_page(const SiteSources& sources, io::Params query);

@@ -145,9 +145,7 @@ void Site::Impl::add_actions(net::Router& router) {
 
 void Site::Impl::add_routes(net::Router& router) {
   add_page(router, "/", [this](net::Request& request) { return front_page(sources, request.query()); });
-  add_page(router, "/build/{id}", [this](net::Request& request) {
-    return build_page(sources, lines, request.path_param("id"), request.query());
-  });
+  add_page(router, "/build/{id}", [this](net::Request& request) { return build_page(sources, lines, request); });
   add_page(router, "/build/{id}/log/{step}", [this](net::Request& request) {
     return log_page(sources, lines, request.path_param("id"), request.path_param("step"), request.query());
   });

@@ -152,6 +152,52 @@ TEST_CASE("a browser changes a token for a cookie, which reads and acts from our
                      "POST") == 403);
 }
 
+TEST_CASE("a build's page offers what can be done about it to those who may, and the way in to nobody we know") {
+  Guarded house(config::AccessConfig::Read::all);
+  house.commits({"one"});
+  house.connect("alpha");
+  const std::string cancel = "method=\"post\" action=\"/build/1/cancel\"", retry = "action=\"/build/1/retry\"";
+  const auto has = [&house](const io::Fields& fields, const std::string& text, const std::string& build = "1") {
+    const std::string page = house.page_with("/build/" + build, fields);
+    CHECK(tag_fault(page) == "");
+    return page.find(text) != std::string::npos;
+  };
+  const io::Fields cookie = with({{"Cookie", sign_in(house, "acting")}});
+  for (const model::BuildState state : {model::BuildState::running, model::BuildState::finished}) {
+    CAPTURE(model::name_of(state));
+    const bool finished = state == model::BuildState::finished;
+    if (finished) house.end(1, model::AttemptOutcome::ok);
+    REQUIRE(house.store->build(model::BuildId{1}).value().build.state == state);
+    for (const io::Fields& fields : {bearer("acting"), bearer(kAdmin), cookie}) {
+      CHECK(has(fields, cancel) == !finished);
+      CHECK(has(fields, retry) == finished);
+      CHECK_FALSE(has(fields, "/login"));
+    }
+    for (const io::Fields& fields : {bearer("reading"), io::Fields()}) {
+      CHECK_FALSE(has(fields, "<form"));
+      CHECK(has(fields, "href=\"/login?next=/build/1\"") == fields.get("Authorization").empty());
+    }
+  }
+  CHECK(house.store->build(model::BuildId{2}).value().build.state == model::BuildState::waiting);
+  CHECK(has(bearer("acting"), "action=\"/build/2/cancel\"", "2"));
+}
+
+TEST_CASE("a build's form acts for who sent it from our own page, and leads back") {
+  Guarded house(config::AccessConfig::Read::all);
+  const std::string cookie = sign_in(house, "acting");
+  for (const std::string action : {"cancel", "retry"}) {
+    const std::string path = "/build/1/" + action;
+    const net::SimpleResponse done = send_form(house, path, "", with({{"Cookie", cookie}, {"Origin", "http://farm"}}));
+    CHECK(done.head.status == 303);
+    CHECK(done.head.fields.get("Location") == "/build/1");
+    CHECK(house.wanted.back() == action + " 1 by alma");
+    CHECK(send_form(house, path, "", with({{"Cookie", cookie}, {"Origin", "http://evil"}})).head.status == 403);
+    CHECK(send_form(house, path, "", bearer("reading")).head.status == 403);
+    CHECK(send_form(house, path, "").head.status == 401);
+  }
+  CHECK(house.wanted.size() == 2);
+}
+
 TEST_CASE("a cookie ends with its time, with signing out, and with its token") {
   Guarded house;
   const auto reads = [&house](const std::string& cookie) {

@@ -70,6 +70,9 @@ class Request {
   /// Who asks, as somebody in front of the handler found out; empty if nobody did.
   const std::string& user() const noexcept { return user_; }
   void set_user(std::string name) { user_ = std::move(name); }
+  /// Whether who asks may change something too, as the same one found out: for pages that offer it.
+  bool may_act() const noexcept { return may_act_; }
+  void set_may_act(bool may_act) { may_act_ = may_act; }
   /// The client's address, for logs.
   std::string peer() const;
   BodyReader& body() noexcept;
@@ -82,6 +85,7 @@ class Request {
   Exchange& exchange_;
   io::Params path_params_;
   std::string route_, user_;
+  bool may_act_ = false;
 };
 
 /// The answer. Either send() once, or start(), any number of write()s and finish(), or hijack().

@@ -45,7 +45,7 @@ class Access {
   void add_routes(net::Router& router);
 
   /// `inner`, for those who may. It finds the principal's name in Request::user(): a token's name, "local", or empty
-  /// for nobody.
+  /// for nobody. Request::may_act() says whether a request of the same principal to change something would be let in.
   net::Handler guard(net::Handler inner);
 
  private:
