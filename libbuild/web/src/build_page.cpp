@@ -12,7 +12,7 @@ namespace build::web {
 
 namespace {
 
-constexpr std::uint64_t kShownLog = 128 * 1024;    ///< of all steps together
+constexpr std::uint64_t kShownLog = 64 * 1024;    ///< of all steps together
 constexpr std::uint64_t kFailureLog = 16 * 1024;  ///< where the failing step's last lines are looked for
 constexpr std::size_t kFailureLines = 40;
 
