@@ -98,6 +98,40 @@ class SiteScript(unittest.TestCase):
         self.assertTrue(self.browser.run("return document.querySelector('#log details').open"))
         self.assertEqual(self.browser.run("return scrollY"), place)
 
+    def test_the_buttons_work_on_a_page_that_has_been_brought_up_to_date(self):
+        def result():
+            return self.browser.run("return document.querySelector('h1').textContent")
+
+        def press(button):
+            offered = self.browser.run("return [...document.querySelectorAll('.actions')].map((form) => form.id)")
+            self.assertEqual(offered, [button])
+            self.browser.run("document.querySelector('.actions button').click()")
+
+        def running(attempt):
+            build = self.farm.api("/builds/1")
+            return build["state"] == "running" and build["attempt_count"] == attempt
+
+        self.assertEqual(self.browser.run("return document.querySelector('.actions').textContent"),
+                         "Sign in to cancel this build")
+        self.browser.run("document.querySelector('.actions a').click()")
+        wait_for(lambda: self.browser.run("return document.getElementById('token') !== null"), 10, "the way in")
+        token = pathlib.Path(self.farm.ready["admin_token_file"]).read_text().strip()
+        self.browser.run("document.getElementById('token').value = arguments[0];"
+                         "document.querySelector('form button').click()", token)
+        wait_for(lambda: result() == "Build 1 running", 10, "the build's page")
+        press("cancel")
+        wait_for(lambda: result() == "Build 1 cancelled", 20, "the build to be cancelled")
+        press("retry")
+        wait_for(lambda: running(2), 30, "the next attempt")
+        wait_for(lambda: "line 3" in self.text(), 20, "its output in the page")
+        self.browser.run("window.begun = document.getElementById('cancel')")
+        self.go.touch()
+        self.end.touch()
+        wait_for(lambda: result() == "Build 1 ok", 20, "the result")
+        self.assertFalse(self.browser.run("return window.begun.isConnected"), "one button became the other")
+        press("retry")
+        wait_for(lambda: self.farm.api("/builds/1")["attempt_count"] == 3, 20, "the third attempt")
+
     def test_a_link_to_a_line_that_the_page_does_not_have_leads_to_the_page_that_has_it(self):
         self.browser.get(f"http://{self.farm.ready['http']}/build/1#s1-1-L900")
         wait_for(lambda: "/build/1/log/1-1?from=880#s1-1-L900" in self.browser.run("return location.href"), 10,
