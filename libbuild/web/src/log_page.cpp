@@ -78,9 +78,10 @@ void write_link(Html& html, const LogView& view, Html::Literal text, std::uint64
   html.markup("<a href=\"").text(log_path(view.log.step, line)).markup("\">").markup(text).markup("</a> ");
 }
 
-void write_navigation(Html& html, const LogView& view) {
+/// `label` is for those who do not see it; each of the page has its own.
+void write_navigation(Html& html, const LogView& view, Html::Literal label) {
   const std::uint64_t line = view.log.line;
-  html.markup("<nav class=\"paging\" aria-label=\"Parts of the log\">");
+  html.markup("<nav class=\"paging\" aria-label=\"").markup(label).markup("\">");
   write_link(html, view, "First lines", 1, line > 1);
   write_link(html, view, "Earlier", line > kLines ? line - kLines : 1, line > 1);
   write_link(html, view, "Later", view.next, view.next <= view.lines);
@@ -140,9 +141,9 @@ io::Task<Answer> log_page(const SiteSources& sources, livelog::LineIndex& lines,
   main.markup(" of ").text(count_text(view.lines)).markup(", ").text(size_text(view.log.tail.size));
   main.markup(" in all. <a href=\"").text(run_log_path(view.log.step.run)).markup("\">As plain text</a></p>\n");
   write_form(main, view);
-  write_navigation(main, view);
+  write_navigation(main, view, "Parts of the log");
   write_lines(main, view);
-  write_navigation(main, view);
+  write_navigation(main, view, "Parts of the log, at its end");
   co_return Answer{200, kHtmlType, write_page(sources.farm, sources.clock.wall_now(), frame, main)};
 }
 
