@@ -72,7 +72,7 @@ class Past:
 
     def build(self, repository, branch, position, hash_, builder, result, attempts=1, why=""):
         self.builds += 1
-        finished = self.now - (COMMITS - position) * 1_700_000 - self.random.randrange(600_000)
+        finished = self.now - (COMMITS + 1 - position) * 1_700_000 - self.random.randrange(600_000)
         state = {"state": "finished", "result": result, "finished": finished}
         if result == "waiting":
             state, attempts = {"state": "waiting", "result": "none"}, 0
@@ -109,7 +109,7 @@ class MadeUpFarm(Farm):
         builders += [{"name": "slow", "host_type": "host-slow"}, {"name": "failing", "host_type": "host-failing"}]
         if empty:
             repositories = [{"name": "garden", "url": str(self.garden), "branches": ["main"], "steps": [["test", "true"]]}]
-        super().__init__(programs(), self.root / "farm", repositories, builders)
+        super().__init__(programs(), self.root / "farm", repositories, builders, toml="[access]\nlocal = true\n")
         self.named = {}
         if not empty:
             # It makes the store, and sees no commit yet that it would build.
@@ -162,20 +162,17 @@ class MadeUpFarm(Farm):
             why = "no attempt could be brought to an end: the worker did not answer for 15 s"
         elif position % 17 == 4 and column < 12 or roll < 0.02:
             kind, why = "failed", "step test: exit status 2"
-        elif roll > 0.99 and "cancelled" in self._results(past.database):
-            kind, why = "cancelled", "cancelled on a page"
+        elif roll > 0.99:
+            kind, why = "cancelled", "cancelled by local"
         number = past.build("garden", "main", position, hash_, builder, kind, attempts, why)
         self.named[kind] = number
-
-    @staticmethod
-    def _results(database):
-        return database.execute("SELECT sql FROM sqlite_master WHERE name = 'builds'").fetchone()[0]
 
     def start_work(self):
         """Starts the workers, and waits until the failing build failed and the slow one has printed its 50,000 lines."""
         self.start_worker("host-failing", name="failing-1")
         self.start_worker("host-slow", name="slow-1")
-        self.start_worker("host-slow", name="<img src=x onerror=document.title='owned'>")
+        # With < or > in its name a worker never gets through its first request, whose Host header the name is.
+        self.start_worker("host-slow", name="'onerror='&lt;script&gt;document.title=1")
 
         def build_of(builder):
             found = [build for build in self.builds() if build["builder"] == builder]
