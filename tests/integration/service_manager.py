@@ -121,6 +121,38 @@ class ServiceManager(unittest.TestCase):
             wait_for(lambda: "the configuration was not taken over" in farm.log_text(), 10, "the reason in the log")
             self.assertIn("not_a_key", farm.log_text())
 
+    def test_a_sighup_during_a_reload_is_not_forgotten(self):
+        with self.farm() as farm:
+            self.coordinator.wait_for("READY")
+            # Whoever opens the file waits for a writer: the reload takes as long as the test likes.
+            good = farm.config.read_text()
+            farm.config.unlink()
+            os.mkfifo(farm.config)
+            farm.coordinator.send_signal(signal.SIGHUP)
+            self.coordinator.wait_for("RELOADING")
+            with open(farm.config, "w") as pipe:
+                farm.coordinator.send_signal(signal.SIGHUP)
+                farm.api("/status")  # it has been taken note of
+                farm.config.unlink()
+                farm.config.write_text(good + "not_a_key = 1\n")
+                pipe.write(good)
+            self.coordinator.wait_for("READY")
+            self.coordinator.wait_for("RELOADING")
+            self.coordinator.wait_for("READY")
+            wait_for(lambda: "not_a_key" in farm.log_text(), 10, "the newer file to be read")
+
+    def test_after_stopping_a_sighup_makes_the_service_neither_reload_nor_be_ready(self):
+        with self.farm() as farm:
+            self.coordinator.wait_for("READY")
+            farm.coordinator.send_signal(signal.SIGTERM)
+            farm.coordinator.send_signal(signal.SIGHUP)
+            self.assertEqual(farm.coordinator.wait(30), 0)
+            while self.coordinator.read(0.2) is not None:
+                pass
+            said = [message for message in self.coordinator.seen if {"STOPPING", "RELOADING", "READY"} & set(message)]
+            stopped = next(n for n, message in enumerate(said) if "STOPPING" in message)
+            self.assertTrue(all("STOPPING" in message for message in said[stopped:]), said)
+
     def test_what_a_build_runs_cannot_speak_for_the_worker(self):
         with self.farm() as farm:
             farm.start_worker("host-a", wrapper=["env", *self.worker.environment()])

@@ -132,7 +132,8 @@ struct Program::Impl {
   void on_signal(int signal) {
     const auto failed = [this](std::exception_ptr error) { end_with(error); };
     if (signal == SIGHUP) {
-      if (!reloading_ && !stopping_) io::spawn(loop_.executor(), reload(), failed);
+      reload_wanted_ = true;
+      if (!reloading_ && !going()) io::spawn(loop_.executor(), reload(), failed);
     } else if (signal == SIGINT || coordinator_.draining() || coordinator_.config().drain_limit.count() == 0) {
       begin_stop(0);
     } else if (!stopping_) {
@@ -156,9 +157,22 @@ struct Program::Impl {
     begin_stop(0);
   }
 
+  /// The service manager has heard STOPPING: nothing may tell it otherwise.
+  bool going() const { return stopping_ || coordinator_.draining(); }
+
+  /// A SIGHUP that arrives while the file is read may mean a newer file: it is read once more.
   io::Task<> reload() {
     reloading_ = true;
-    service_.reloading("reading the configuration again");
+    while (reload_wanted_ && !going()) {
+      reload_wanted_ = false;
+      service_.reloading("reading the configuration again");
+      co_await reload_once();
+      if (!going()) service_.ready("serving workers and pages");
+    }
+    reloading_ = false;
+  }
+
+  io::Task<> reload_once() {
     std::string trouble;
     try {
       const auto load = [this] { return load_config(options_.config_file); };
@@ -173,8 +187,6 @@ struct Program::Impl {
       log_.error("the configuration was not taken over, the one from before stays", {{"why", trouble}});
       coordinator_.reload_failed(std::move(trouble));
     }
-    reloading_ = false;
-    service_.ready("serving workers and pages");
   }
 
   void announce() {
@@ -259,7 +271,7 @@ struct Program::Impl {
   std::optional<io::TcpListener> web_;
   net::Server server_;
   io::Alarm stop_limit_, drain_limit_;
-  bool reloading_ = false, stopping_ = false, stopped_ = false;
+  bool reloading_ = false, reload_wanted_ = false, stopping_ = false, stopped_ = false;
   int exit_code_ = 0;
 };
 
