@@ -8,12 +8,14 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from farm import Farm, commit, make_repository, programs, wait_for
 
@@ -59,22 +61,26 @@ class Case:
                        for lock in self.locks.iterdir())
         wait_for(free, 30, "the commands to end")
 
-    def finish(self):
-        """Lets the farm come to its end, and looks at all that is left."""
+    def finish(self, cancelled=None):
+        """Lets the farm come to its end, and looks at all that is left; `cancelled` is a build that must stay so."""
         self.farm.wait_for_builds(2, 60)
         self.farm.stop_coordinator()
-        return self.check()
+        return self.check(cancelled)
 
-    def check(self):
+    def check(self, cancelled):
         rows = sqlite3.connect(f"file:{self.farm.state}/farm.db?mode=ro", uri=True)
         builds = rows.execute("SELECT id, state, result FROM builds").fetchall()
         assert len(builds) == 2 and len(set(builds)) == 2, builds
         lost = 0
         for build, state, result in builds:
-            assert (state, result) == ("finished", "ok"), (build, state, result)
+            expected = "cancelled" if build == cancelled else "ok"
+            assert (state, result) == ("finished", expected), (build, state, result)
             attempts = rows.execute("SELECT number, outcome, started, ended, why FROM attempts WHERE build = ? "
                                     "ORDER BY number", (build,)).fetchall()
             outcomes = [attempt[1] for attempt in attempts]
+            if build == cancelled:
+                assert outcomes in ([], ["cancelled"]), (build, attempts)
+                continue
             assert outcomes == ["lost"] * (len(outcomes) - 1) + ["ok"], (build, attempts)
             for before, after in zip(attempts, attempts[1:]):
                 assert before[3] is not None and before[3] <= after[2], ("two at a time", build, attempts)
@@ -140,6 +146,40 @@ def kill_coordinator_while(state, directory):
         return case.finish()
 
 
+def kill_coordinator_after(wish, directory):
+    """Somebody's wish was taken (its answer has come, so it is durable), and not all that follows from it is done."""
+    with Case(directory, pause="1") as case:
+        farm = case.farm
+        farm.start_coordinator()
+        admin = pathlib.Path(farm.ready["admin_token_file"]).read_text().strip()
+
+        def ask(build, action):
+            address = f"http://{farm.ready['http']}/api/v1/builds/{build}/{action}"
+            request = urllib.request.Request(address, method="POST", headers={"Authorization": f"Bearer {admin}"})
+            urllib.request.urlopen(request, timeout=20).close()
+
+        wait_for(lambda: len(farm.builds()) == 2, 30, "the builds")
+        cancelled = farm.builds()[0]["id"]
+        if wish == "cancelled_while_it_waits":
+            ask(cancelled, "cancel")
+        elif wish == "result_cleared":
+            ask(cancelled, "cancel")
+            ask(cancelled, "retry")
+        else:
+            case.start_workers(1)
+            running = wait_for(lambda: [b for b in farm.builds() if b["state"] == "running"], 30, "a build to run")
+            cancelled = running[0]["id"]
+            if wish == "cancelled_while_it_runs":
+                ask(cancelled, "cancel")
+            else:  # draining
+                os.kill(farm.coordinator_pid(), signal.SIGTERM)
+                wait_for(lambda: farm.api("/status")["notices"], 30, "the notice")
+        farm.kill_coordinator()
+        farm.start_coordinator()
+        case.start_workers(1 if farm.workers else 2)
+        return case.finish(cancelled if wish.startswith("cancelled") else None)
+
+
 def kill_worker(state, directory):
     # A command that is left behind by its worker goes on to its own end: here it ends at once.
     kill = "kill -9 $PPID; exit 1; "
@@ -177,6 +217,7 @@ def kill_worker(state, directory):
 
 
 COORDINATOR_STATES = ["builds_wait_for_a_worker", "step_runs_with_output"]
+WISHES = ["cancelled_while_it_waits", "cancelled_while_it_runs", "result_cleared", "draining"]
 WORKER_STATES = ["just_dialed", "idle", "source_comes", "first_step_begun", "step_runs_with_output",
                  "every_attempt_but_the_last"]
 
@@ -185,6 +226,7 @@ def all_cases():
     points = subprocess.run([FAULTY, "-list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return ([(f"coordinator at {point}", kill_coordinator_at, point) for point in points] +
             [(f"coordinator while {state}", kill_coordinator_while, state) for state in COORDINATOR_STATES] +
+            [(f"coordinator after {wish}", kill_coordinator_after, wish) for wish in WISHES] +
             [(f"worker {state}", kill_worker, state) for state in WORKER_STATES])
 
 
