@@ -2,6 +2,8 @@
 #
 # It runs at the beginning of each build, so that a program never names a commit that it was not built from; one
 # small source file includes the header, so that ccache and unity batches lose nothing by it.
+cmake_minimum_required(VERSION 3.25)
+
 set(commit unknown)
 find_program(GIT git)
 if(GIT AND EXISTS ${SOURCE}/.git)
