@@ -153,6 +153,10 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
   co_await make_room_for(record);
   record.connected = clock_.wall_now();
   io::StreamPtr control = co_await response.hijack(std::string(revdial::kSwitchResponse));
+  if (stopping_) {  // stop() ends and waits for the sessions that it knows: there must be no later ones
+    control->close();
+    co_return;
+  }
   std::string dialer_id = revdial::make_dialer_id([this](std::span<std::byte> bytes) { random_.fill(bytes); });
   auto session = std::make_shared<WorkerSession>(executor_, clock_, std::move(control), pickups_, std::move(dialer_id),
                                                  std::move(record));

@@ -6,7 +6,9 @@
 #include <io/event_loop.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/support.h"
@@ -18,10 +20,16 @@ using namespace build;
 /// Says of itself that it is encrypted: the hub asks only that.
 class SecureStream final : public io::ByteStream {
  public:
-  explicit SecureStream(io::StreamPtr inner) : inner_(std::move(inner)) {}
+  using BeforeWrite = std::function<io::Task<>()>;
+
+  SecureStream(io::StreamPtr inner, BeforeWrite before_write)
+      : inner_(std::move(inner)), before_write_(std::move(before_write)) {}
   io::Executor executor() override { return inner_->executor(); }
   io::Task<std::size_t> read_some(io::asio::mutable_buffer into) override { return inner_->read_some(into); }
-  io::Task<> write(io::asio::const_buffer from) override { return inner_->write(from); }
+  io::Task<> write(io::asio::const_buffer from) override {
+    if (before_write_) co_await before_write_();
+    co_await inner_->write(from);
+  }
   io::Task<> shutdown_write() override { return inner_->shutdown_write(); }
   void close() noexcept override { inner_->close(); }
   bool secure() const noexcept override { return true; }
@@ -29,6 +37,7 @@ class SecureStream final : public io::ByteStream {
 
  private:
   io::StreamPtr inner_;
+  BeforeWrite before_write_;
 };
 
 enum class Transport { plain, secure };
@@ -61,7 +70,9 @@ std::vector<std::pair<std::string, std::string>> good_but(const std::string& nam
   return fields;
 }
 
-net::SimpleResponse register_worker(const Case& test, bool allow_dev_key) {
+enum class Stop { afterwards, before_the_answer };
+
+net::SimpleResponse register_worker(const Case& test, bool allow_dev_key, Stop stop = Stop::afterwards) {
   const testing::TempDir directory;
   io::EventLoop loop;
   io::VirtualClock clock;
@@ -81,7 +92,10 @@ net::SimpleResponse register_worker(const Case& test, bool allow_dev_key) {
   const auto exchange = [&]() -> io::Task<> {
     io::StreamPair pair = io::make_memory_pair(loop.executor());
     io::StreamPtr served = std::move(pair.second);
-    if (test.transport == Transport::secure) served = std::make_unique<SecureStream>(std::move(served));
+    SecureStream::BeforeWrite before_write;
+    if (stop == Stop::before_the_answer) before_write = [&hub] { return hub.stop(); };
+    if (test.transport == Transport::secure)
+      served = std::make_unique<SecureStream>(std::move(served), std::move(before_write));
     io::spawn(loop.executor(), server.serve(std::move(served)), [](std::exception_ptr) {});
     net::ClientConnection client{std::move(pair.first), clock};
     io::RequestHead head;
@@ -137,4 +151,9 @@ TEST_CASE("a right key is switched to the control channel; the development key o
   CHECK(register_worker(right, false).head.status == 101);
   const Case dev{"development key", Transport::secure, good_but("X-Go-Builder-Key", kDevKey), 101, ""};
   CHECK(register_worker(dev, true).head.status == 101);
+}
+
+TEST_CASE("a hub that is stopped while a worker is being switched begins no session that would outlive it") {
+  const Case right{"right key", Transport::secure, good(), 101, ""};
+  CHECK(register_worker(right, false, Stop::before_the_answer).head.status == 101);
 }
