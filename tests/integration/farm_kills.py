@@ -173,7 +173,7 @@ def kill_coordinator_after(wish, directory):
                 ask(cancelled, "cancel")
             else:  # draining
                 os.kill(farm.coordinator_pid(), signal.SIGTERM)
-                wait_for(lambda: farm.api("/status")["notices"], 30, "the notice")
+                wait_for(lambda: "draining" in str(farm.api("/status")["notices"]), 30, "the notice")
         farm.kill_coordinator()
         farm.start_coordinator()
         case.start_workers(1 if farm.workers else 2)

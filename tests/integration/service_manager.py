@@ -83,10 +83,10 @@ class ServiceManager(unittest.TestCase):
         self.addCleanup(self.coordinator.socket.close)
         self.addCleanup(self.worker.socket.close)
 
-    def farm(self):
+    def farm(self, command=INHERITS_NOTHING):
         repository = make_repository(self.directory / "repository")
         commit(repository, {"a": "1"}, "one")
-        configuration = {"name": "demo", "url": str(repository), "steps": [("inherits-nothing", INHERITS_NOTHING)]}
+        configuration = {"name": "demo", "url": str(repository), "steps": [("step", command)]}
         return Farm(programs(), self.directory / "farm", [configuration], [{"name": "one", "host_type": "host-a"}],
                     wrapper=["env", *self.coordinator.environment()])
 
@@ -142,16 +142,23 @@ class ServiceManager(unittest.TestCase):
             wait_for(lambda: "not_a_key" in farm.log_text(), 10, "the newer file to be read")
 
     def test_after_stopping_a_sighup_makes_the_service_neither_reload_nor_be_ready(self):
-        with self.farm() as farm:
+        go = self.directory / "go"
+        with self.farm(f"until [ -e {go} ]; do sleep 0.05; done") as farm:
+            self.addCleanup(go.touch)
             self.coordinator.wait_for("READY")
+            farm.start_worker("host-a")
+            wait_for(lambda: [build for build in farm.builds() if build["state"] == "running"], 30, "the build to run")
             farm.coordinator.send_signal(signal.SIGTERM)
+            self.coordinator.wait_for("STOPPING")
+            draining = len(self.coordinator.seen)
             farm.coordinator.send_signal(signal.SIGHUP)
+            farm.api("/status")  # it has been taken note of
+            go.touch()
             self.assertEqual(farm.coordinator.wait(30), 0)
             while self.coordinator.read(0.2) is not None:
                 pass
-            said = [message for message in self.coordinator.seen if {"STOPPING", "RELOADING", "READY"} & set(message)]
-            stopped = next(n for n, message in enumerate(said) if "STOPPING" in message)
-            self.assertTrue(all("STOPPING" in message for message in said[stopped:]), said)
+            said = set().union(*self.coordinator.seen[draining:])
+            self.assertFalse({"RELOADING", "READY"} & said, self.coordinator.seen[draining:])
 
     def test_what_a_build_runs_cannot_speak_for_the_worker(self):
         with self.farm() as farm:
