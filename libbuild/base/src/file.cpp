@@ -10,6 +10,8 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +21,8 @@ namespace build::base {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr int kLooksForChildren = 100, kLookPauseMilliseconds = 10;
 
 [[noreturn]] void fail(const std::string& attempt, const fs::path& path) {
   throw std::system_error(errno, std::generic_category(), attempt + " " + path.string());
@@ -127,10 +131,16 @@ void ensure_private_directory(const fs::path& directory) {
 LockFile::LockFile(const fs::path& file) {
   UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) fail("cannot open the lock file", file);
+  int looks_left = kLooksForChildren;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) fail("cannot lock", file);
     const pid_t holder = holder_of(fd.get());
+    // A process that was killed while it started another leaves the lock to that one until it becomes its program.
+    if (holder > 0 && ::kill(holder, 0) != 0 && errno == ESRCH && looks_left-- > 0) {
+      ::poll(nullptr, 0, kLookPauseMilliseconds);
+      continue;
+    }
     throw LockedError("cannot lock " + file.string() + ": " +
                           (holder > 0 ? "process " + std::to_string(holder) : std::string("another process")) +
                           " holds it",

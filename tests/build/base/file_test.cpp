@@ -4,7 +4,11 @@
 
 #include <string>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/support.h"
@@ -83,6 +87,24 @@ TEST_CASE("a held lock is refused with the holder's process id and free again af
     CHECK_THROWS_WITH_AS(LockFile(dir / "lock"), sentence.c_str(), LockedError);
   }
   CHECK_NOTHROW(LockFile(dir / "lock"));
+}
+
+TEST_CASE("a lock that a child of a dead process still holds for a moment is waited for") {
+  const testing::TempDir dir;
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  REQUIRE(::waitpid(gone, nullptr, 0) == gone);
+  testing::write_file(dir / "lock", std::to_string(gone) + "\n");
+  const int fd = ::open((dir / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::flock(fd, LOCK_EX | LOCK_NB) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::poll(nullptr, 0, 100);
+    ::_exit(0);
+  }
+  ::close(fd);
+  CHECK_NOTHROW(LockFile(dir / "lock"));
+  CHECK(::waitpid(child, nullptr, 0) == child);
 }
 
 TEST_CASE("a lock file is not taken through a symbolic link") {

@@ -62,6 +62,8 @@ class LockedError : public std::runtime_error {
 
 /// An exclusive lock, held as long as this object (or its process) lives. The file stays behind, which is
 /// harmless: only the kernel's lock counts. A second LockFile on the same file is refused, also in the same process.
+/// While the process that held it is gone but a child of it has not let go yet, the constructor waits, at most a
+/// second.
 class LockFile {
  public:
   /// Makes the file (0600) if it is missing, takes the lock without waiting, and writes this process's id into it.
