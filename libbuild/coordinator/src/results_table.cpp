@@ -54,8 +54,9 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows) {
 std::string results_table(const config::FarmConfig& config, const store::Store& store, std::size_t commits) {
   std::string text;
   for (const auto& [repository, branch] : store.branches()) {
-    const auto configured = std::find_if(config.repositories.begin(), config.repositories.end(),
-                                         [&](const auto& candidate) { return candidate.name == repository; });
+    const auto configured =
+        std::find_if(config.repositories.begin(), config.repositories.end(),
+                     [&name = repository](const auto& candidate) { return candidate.name == name; });
     if (configured == config.repositories.end()) continue;
     std::vector<std::vector<std::string>> rows(1, {"commit"});
     for (const auto& builder : configured->builders) rows.front().push_back(builder.value);
