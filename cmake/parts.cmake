@@ -1,13 +1,21 @@
-# xbuild_part(NAME io [FOLDER_PREFIX] SOURCES a.cpp ... HEADERS include/io/a.h ... [USES xbuild::base ...] [PRIVATE ZLIB::ZLIB ...])
+# xbuild_part(NAME io [PUBLISHED description] SOURCES a.cpp ... HEADERS include/io/a.h ... [USES xbuild::base ...]
+#             [PRIVATE ZLIB::ZLIB ...])
 #
 # One library: target xbuild_<name>, alias xbuild::<name>, include/ public, src/ private. USES are the parts and
 # libraries that its public headers need; PRIVATE those that only its sources need. Its public headers are also
 # compiled one by one (target all_verify_interface_header_sets).
+#
+# PUBLISHED is for libraries that others take alone: one sentence for the pkg-config file. With BUILD_SHARED_LIBS they are
+# shared; all others are always static.
 function(xbuild_part)
-  cmake_parse_arguments(PART "" "NAME" "SOURCES;HEADERS;USES;PRIVATE" ${ARGN})
+  cmake_parse_arguments(PART "" "NAME;PUBLISHED" "SOURCES;HEADERS;USES;PRIVATE" ${ARGN})
   set(target xbuild_${PART_NAME})
   if(PART_SOURCES)
-    add_library(${target} STATIC ${PART_SOURCES})
+    set(kind STATIC)
+    if(PART_PUBLISHED AND BUILD_SHARED_LIBS)
+      set(kind SHARED)
+    endif()
+    add_library(${target} ${kind} ${PART_SOURCES})
     set(scope PUBLIC)
     target_include_directories(${target} PRIVATE src)
     target_link_libraries(${target} PRIVATE ${PART_PRIVATE})
@@ -21,10 +29,11 @@ function(xbuild_part)
   target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${PART_HEADERS})
   target_link_libraries(${target} ${scope} ${PART_USES})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${PART_NAME})
-  # Only when asked for (cmake --install build/release --component libraries): who wants a farm wants programs.
-  install(TARGETS ${target} EXPORT xbuild COMPONENT libraries EXCLUDE_FROM_ALL
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/xbuild
-    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xbuild)
+  if(PART_PUBLISHED)
+    xbuild_publish(${target} ${PART_NAME})
+    xbuild_pkg_config(${target} ${PART_NAME} ${PART_PUBLISHED} USES ${PART_USES} PRIVATE ${PART_PRIVATE})
+  endif()
+  xbuild_install_part(${target} ${PART_NAME} "${PART_PUBLISHED}" USES ${PART_USES} PRIVATE ${PART_PRIVATE})
 endfunction()
 
 # xbuild_tool(NAME buildlet SOURCES main.cpp USES xbuild::buildlet_server ...): a program in bin/, installed with the
@@ -33,19 +42,12 @@ function(xbuild_tool)
   cmake_parse_arguments(TOOL "" "NAME" "SOURCES;USES" ${ARGN})
   add_executable(${TOOL_NAME} ${TOOL_SOURCES})
   target_link_libraries(${TOOL_NAME} PRIVATE ${TOOL_USES})
+  if(BUILD_SHARED_LIBS)
+    file(RELATIVE_PATH libraries /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+    set_target_properties(${TOOL_NAME} PROPERTIES INSTALL_RPATH $ORIGIN/${libraries})
+  endif()
   install(TARGETS ${TOOL_NAME} COMPONENT programs)
   install(FILES ${TOOL_NAME}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
-endfunction()
-
-# What find_package(xbuild) finds: a target xbuild::NAME for each part.
-function(xbuild_install_package)
-  set(place ${CMAKE_INSTALL_LIBDIR}/cmake/xbuild)
-  install(EXPORT xbuild NAMESPACE xbuild:: FILE xbuild-targets.cmake DESTINATION ${place}
-    COMPONENT libraries EXCLUDE_FROM_ALL)
-  include(CMakePackageConfigHelpers)
-  write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake COMPATIBILITY SameMinorVersion)
-  install(FILES ${CMAKE_SOURCE_DIR}/cmake/xbuild-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake
-    DESTINATION ${place} COMPONENT libraries EXCLUDE_FROM_ALL)
 endfunction()
 
 # xbuild_test(NAME test_io SOURCES a_test.cpp ... USES xbuild::io ... [LABELS threads] [ENVIRONMENT A=b])

@@ -71,7 +71,7 @@ def parts(root):
             continue
         text = re.sub(r"#[^\n]*", "", read(root, path))
         for body in re.findall(r"\bxbuild_part\s*\(([^)]*)\)", text):
-            listed = {"NAME": [], "HEADERS": [], "SOURCES": [], "USES": [], "PRIVATE": []}
+            listed = {"NAME": [], "PUBLISHED": [], "HEADERS": [], "SOURCES": [], "USES": [], "PRIVATE": []}
             section = None
             for word in body.split():
                 if word in listed:

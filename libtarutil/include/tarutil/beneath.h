@@ -7,6 +7,8 @@
 // Threads: any; nothing is kept between calls but the descriptor, which must stay open.
 #pragma once
 
+#include <tarutil/export.h>
+
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -17,7 +19,7 @@
 namespace tarutil {
 
 /// An open descriptor, closed when it goes; -1 is none.
-class Fd {
+class TARUTIL_API Fd {
  public:
   Fd() = default;
   explicit Fd(int fd) : fd_(fd) {}
@@ -36,7 +38,7 @@ class Fd {
 };
 
 /// A call on a path failed. what() says it as the original does: "open a/b: no such file or directory".
-class PathError : public std::system_error {
+class TARUTIL_API PathError : public std::system_error {
  public:
   PathError(std::string attempt, std::string path, int error_number);
 
@@ -51,7 +53,7 @@ class PathError : public std::system_error {
   std::string attempt_, path_, sentence_;
 };
 
-class Beneath {
+class TARUTIL_API Beneath {
  public:
   /// automatic: openat2, and the walk where the kernel does not know it. walk: for tests of the latter.
   enum class Method { automatic, walk };

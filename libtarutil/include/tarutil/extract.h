@@ -20,6 +20,7 @@
 #pragma once
 
 #include <tarutil/beneath.h>
+#include <tarutil/export.h>
 
 #include <chrono>
 #include <cstddef>
@@ -70,7 +71,7 @@ enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, lim
 ///   tar error: ...
 ///   tar file contained invalid name "../x": path "../x" refers to a parent directory
 ///   tar file entry null contained unsupported file type Dcrw-r--r--
-class ExtractError : public std::runtime_error {
+class TARUTIL_API ExtractError : public std::runtime_error {
  public:
   ExtractError(ExtractErrorKind kind, std::string entry, const std::string& sentence)
       : std::runtime_error(sentence), kind_(kind), entry_(std::move(entry)) {}
@@ -85,6 +86,6 @@ class ExtractError : public std::runtime_error {
 
 /// Unpacks everything that `source` gives into `directory_fd` (borrowed). Throws ExtractError and what `source`
 /// throws. `source` may not be read to its end: what follows the archive's end is left unread.
-ExtractReport extract(const Source& source, int directory_fd, const ExtractOptions& options);
+TARUTIL_API ExtractReport extract(const Source& source, int directory_fd, const ExtractOptions& options);
 
 }  // namespace tarutil

@@ -10,6 +10,7 @@
 // Threads: any; one object is used by one thread at a time. All calls block; nobody's thread is held between them.
 #pragma once
 
+#include <tarutil/export.h>
 #include <tarutil/walk.h>
 
 #include <cstdint>
@@ -18,7 +19,7 @@
 
 namespace tarutil {
 
-class Packer {
+class TARUTIL_API Packer {
  public:
   /// `directory_fd` is borrowed; `top` is a cleaned path in it. Throws std::bad_alloc.
   Packer(int directory_fd, std::string top, WalkLimits limits = {});

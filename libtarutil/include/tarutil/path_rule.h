@@ -1,6 +1,8 @@
 // Which names may be used for things below a directory.
 #pragma once
 
+#include <tarutil/export.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,13 +18,13 @@ namespace tarutil {
 /// "..", leading "../" and absolute names are judged after lexical cleaning, so "a/../b" is fine. Backslashes and drive
 /// letters are plain characters. A name with a NUL byte (which the kernel would cut) is refused as well:
 /// `path "a\x00b" contains a NUL byte`.
-std::optional<std::string> relative_path_problem(std::string_view name);
+TARUTIL_API std::optional<std::string> relative_path_problem(std::string_view name);
 
 /// `name` without empty and "." components and with ".." resolved by the letter: "a//b/../c/." is "a/c".
 /// "." for the directory itself. Only for names without a problem.
-std::string cleaned_path(std::string_view name);
+TARUTIL_API std::string cleaned_path(std::string_view name);
 
 /// As Go's %q prints it: in double quotes, quotes, backslashes and what is not printable escaped.
-std::string quoted(std::string_view text);
+TARUTIL_API std::string quoted(std::string_view text);
 
 }  // namespace tarutil

@@ -3,6 +3,8 @@
 // Threads: any; one object is used by one thread at a time.
 #pragma once
 
+#include <tarutil/export.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <string>
@@ -11,7 +13,7 @@ namespace tarutil {
 
 /// A name in an open directory, made by us, that is removed again unless it was given its final name. Names are
 /// ".extract-<process>-<number>".
-class Temporary {
+class TARUTIL_API Temporary {
  public:
   /// Calls `make(name)` with one name after the other until it does not fail with EEXIST: what has such a name
   /// already is somebody else's. errno tells if it failed otherwise, and made() is false. `directory_fd` is borrowed.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <tarutil/beneath.h>
+#include <tarutil/export.h>
 
 #include <cstddef>
 #include <optional>
@@ -28,7 +29,7 @@ struct TreeEntry {
   struct stat status {};
 };
 
-class TreeWalk {
+class TARUTIL_API TreeWalk {
  public:
   /// `directory_fd` is borrowed; `top` is a cleaned path in it (cleaned_path()).
   TreeWalk(int directory_fd, std::string top, WalkLimits limits = {});
@@ -68,6 +69,6 @@ class TreeWalk {
 };
 
 /// A mode as Go prints it: "-rw-r--r--", "drwxr-xr-x", "Lrwxrwxrwx", "dtrwxrwxrwx", "Dcrw-rw----".
-std::string mode_text(mode_t mode);
+TARUTIL_API std::string mode_text(mode_t mode);
 
 }  // namespace tarutil
