@@ -41,8 +41,8 @@ io::Task<> collect(Run& run, Stream stream, std::size_t limit) {
   std::string buffer(16 * 1024, '\0');
   const auto into = io::asio::buffer(buffer);
   while (true) {
-    const std::size_t size =
-        stream == Stream::output ? co_await run.process->read_output(into) : co_await run.process->read_error(into);
+    auto reading = stream == Stream::output ? run.process->read_output(into) : run.process->read_error(into);
+    const std::size_t size = co_await std::move(reading);
     if (size == 0) co_return;
     const std::size_t room = limit - kept.size();
     kept.append(buffer, 0, std::min(size, room));

@@ -64,7 +64,8 @@ io::Task<> load(const SiteSources& sources, livelog::LineIndex& lines, std::uint
   log.tail.found = true;
   log.tail.size = info->size;
   view.lines = co_await lines.line_at(run, info->size);
-  const auto last = info->size == 0 ? std::nullopt : co_await lines.offset_of(run, view.lines);
+  std::optional<std::uint64_t> last;
+  if (info->size != 0) last = co_await lines.offset_of(run, view.lines);
   if (view.lines > 1 && last == info->size) --view.lines;
   log.line = std::min(from, view.lines);
   log.tail.begin = (co_await lines.offset_of(run, log.line)).value_or(0);
