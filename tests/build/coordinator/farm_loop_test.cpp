@@ -175,3 +175,22 @@ TEST_CASE("a coordinator that another one has replaced stops deciding") {
   bench.loop.run_until_done(bench.breathe());
   CHECK(refused);
 }
+
+TEST_CASE("beyond 4096 events that wait for a store which cannot be written nobody is asked for more") {
+  Bench bench;
+  bench.loop.run_until_done(bench.submit_all({worker()}));
+  bench.store.failures = 1'000'000;
+  for (int i = 1; i <= 4200; ++i) bench.farm.post(commit_seen(i));
+  const auto pass = [&] {
+    bench.clock.advance(std::chrono::seconds{2}, [&] { bench.loop.poll(); });
+    bench.loop.run_until_done(bench.breathe());
+  };
+  pass();
+  for (int i = 4201; i <= 4201 + 4095; ++i) bench.farm.post(commit_seen(i));
+  CHECK(bench.farm.full());
+  bench.store.failures = 0;
+  for (int i = 0; i < 1000 && !bench.farm.settled(); ++i) pass();
+  CHECK_FALSE(bench.farm.full());
+  CHECK(bench.farm.settled());
+  CHECK(bench.store.recent_builds(100'000).size() == 4201 + 4095);
+}

@@ -1,9 +1,7 @@
 // The recorded registrations of workers with the original's coordinator (accepted, wrong key, revdial version 1), sent
 // to ours byte by byte: the answers must be the recorded ones but for the date.
 #include <build/base/builder_key.h>
-#include <build/coordinator/worker_hub.h>
 #include <doctest/doctest.h>
-#include <io/event_loop.h>
 #include <rapidjson/document.h>
 
 #include <iostream>
@@ -12,27 +10,11 @@
 #include <vector>
 
 #include "golden/differences.h"
-#include "support/support.h"
+#include "hub_world.h"
 
 using namespace build;
 
 namespace {
-
-/// Over TLS in the recording; the hub asks no more than that.
-class SecureStream final : public io::ByteStream {
- public:
-  explicit SecureStream(io::StreamPtr inner) : inner_(std::move(inner)) {}
-  io::Executor executor() override { return inner_->executor(); }
-  io::Task<std::size_t> read_some(io::asio::mutable_buffer into) override { return inner_->read_some(into); }
-  io::Task<> write(io::asio::const_buffer from) override { return inner_->write(from); }
-  io::Task<> shutdown_write() override { return inner_->shutdown_write(); }
-  void close() noexcept override { inner_->close(); }
-  bool secure() const noexcept override { return true; }
-  std::string peer() const override { return "test"; }
-
- private:
-  io::StreamPtr inner_;
-};
 
 struct Registration {
   std::string request, answer;
@@ -66,33 +48,17 @@ std::string without_date(std::string text) {
 
 /// Our answer: its head and body, or what was sent instead of them up to the end of the head of a 101.
 std::string ask(const std::string& request) {
-  const testing::TempDir directory;
-  io::EventLoop loop;
-  io::VirtualClock clock;
-  io::BlockingPool pool{1};
-  base::Logger log{[] { return model::Time{}; }, [](std::string_view) {}};
-  base::SeededRandom random{1};
-  const auto store = store::open_sqlite(directory.path());
-  coordinator::FarmLoop farm{
-      loop.executor(),           clock, pool, log, *store, store->begin_epoch(), farm::Farm({}, store->load_open()),
-      [](const farm::Action&) {}};
   // The keys in the recording are derived from the public development key.
-  coordinator::WorkerHub hub{
-      loop.executor(), clock, random, log, {.master_key = "secret", .allow_dev_key = true}, farm};
-  net::Router router;
-  hub.add_routes(router);
-  net::Server server{loop.executor(), clock, router};
+  testing::HubWorld world(true);
   std::string answer;
   const auto exchange = [&]() -> io::Task<> {
-    io::StreamPair pair = io::make_memory_pair(loop.executor());
-    io::StreamPtr served = std::make_unique<SecureStream>(std::move(pair.second));
-    io::spawn(loop.executor(), server.serve(std::move(served)), [](std::exception_ptr) {});
+    const io::StreamPtr client = world.connect();
     const io::asio::const_buffer bytes = io::asio::buffer(request);
-    co_await pair.first->write(bytes);
+    co_await client->write(bytes);
     std::vector<char> buffer(4096);
     while (true) {
       const io::asio::mutable_buffer into(buffer.data(), buffer.size());
-      const std::size_t count = co_await pair.first->read_some(into);
+      const std::size_t count = co_await client->read_some(into);
       if (count == 0) break;
       answer.append(buffer.data(), count);
       const std::size_t end = answer.find("\r\n\r\n");
@@ -101,11 +67,10 @@ std::string ask(const std::string& request) {
         break;
       }
     }
-    pair.first->close();
-    co_await hub.stop();
-    co_await server.stop();
+    client->close();
+    co_await world.stop();
   };
-  loop.run_until_done(exchange());
+  world.loop.run_until_done(exchange());
   return answer;
 }
 

@@ -1,44 +1,22 @@
-// Registrations that are refused, as spec'd answer by answer; accepted ones are the integration tests' business.
+// Registrations: what is refused, as spec'd answer by answer, and who has a worker's one place.
 #include <build/base/builder_key.h>
 #include <build/coordinator/worker_hub.h>
 #include <build/net/client.h>
 #include <doctest/doctest.h>
-#include <io/event_loop.h>
+#include <revdial/listener.h>
+#include <revdial/switch.h>
 
 #include <algorithm>
-#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "support/support.h"
+#include "hub_world.h"
 
 namespace {
 
 using namespace build;
-
-/// Says of itself that it is encrypted: the hub asks only that.
-class SecureStream final : public io::ByteStream {
- public:
-  using BeforeWrite = std::function<io::Task<>()>;
-
-  SecureStream(io::StreamPtr inner, BeforeWrite before_write)
-      : inner_(std::move(inner)), before_write_(std::move(before_write)) {}
-  io::Executor executor() override { return inner_->executor(); }
-  io::Task<std::size_t> read_some(io::asio::mutable_buffer into) override { return inner_->read_some(into); }
-  io::Task<> write(io::asio::const_buffer from) override {
-    if (before_write_) co_await before_write_();
-    co_await inner_->write(from);
-  }
-  io::Task<> shutdown_write() override { return inner_->shutdown_write(); }
-  void close() noexcept override { inner_->close(); }
-  bool secure() const noexcept override { return true; }
-  std::string peer() const override { return "test"; }
-
- private:
-  io::StreamPtr inner_;
-  BeforeWrite before_write_;
-};
 
 enum class Transport { plain, secure };
 
@@ -73,31 +51,17 @@ std::vector<std::pair<std::string, std::string>> good_but(const std::string& nam
 enum class Stop { afterwards, before_the_answer };
 
 net::SimpleResponse register_worker(const Case& test, bool allow_dev_key, Stop stop = Stop::afterwards) {
-  const testing::TempDir directory;
-  io::EventLoop loop;
-  io::VirtualClock clock;
-  io::BlockingPool pool{1};
-  base::Logger log{[] { return model::Time{}; }, [](std::string_view) {}};
-  base::SeededRandom random{1};
-  const auto store = store::open_sqlite(directory.path());
-  coordinator::FarmLoop farm{
-      loop.executor(),           clock, pool, log, *store, store->begin_epoch(), farm::Farm({}, store->load_open()),
-      [](const farm::Action&) {}};
-  coordinator::WorkerHub hub{
-      loop.executor(), clock, random, log, {.master_key = "secret", .allow_dev_key = allow_dev_key}, farm};
-  net::Router router;
-  hub.add_routes(router);
-  net::Server server{loop.executor(), clock, router};
+  testing::HubWorld world(allow_dev_key);
   net::SimpleResponse answer;
   const auto exchange = [&]() -> io::Task<> {
-    io::StreamPair pair = io::make_memory_pair(loop.executor());
+    io::StreamPair pair = io::make_memory_pair(world.loop.executor());
     io::StreamPtr served = std::move(pair.second);
-    SecureStream::BeforeWrite before_write;
-    if (stop == Stop::before_the_answer) before_write = [&hub] { return hub.stop(); };
+    testing::SecureStream::BeforeWrite before_write;
+    if (stop == Stop::before_the_answer) before_write = [&world] { return world.hub.stop(); };
     if (test.transport == Transport::secure)
-      served = std::make_unique<SecureStream>(std::move(served), std::move(before_write));
-    io::spawn(loop.executor(), server.serve(std::move(served)), [](std::exception_ptr) {});
-    net::ClientConnection client{std::move(pair.first), clock};
+      served = std::make_unique<testing::SecureStream>(std::move(served), std::move(before_write));
+    world.serve(std::move(served));
+    net::ClientConnection client{std::move(pair.first), world.clock};
     io::RequestHead head;
     head.target = "/reverse";
     head.fields.add("Host", "");
@@ -109,12 +73,109 @@ net::SimpleResponse register_worker(const Case& test, bool allow_dev_key, Stop s
       answer = co_await client.request(head);
     }
     client.close();
-    co_await hub.stop();
-    co_await server.stop();
+    co_await world.stop();
   };
-  loop.run_until_done(exchange());
+  world.loop.run_until_done(exchange());
   return answer;
 }
+
+/// A worker that registers, and answers /status over connections that it picks up; it does nothing else.
+class StatusWorker {
+ public:
+  StatusWorker(testing::HubWorld& world, std::string id, std::string instance, std::string hostname)
+      : world_(world), id_(std::move(id)), instance_(std::move(instance)), hostname_(std::move(hostname)) {}
+
+  /// Registers and serves until the session is over; `refusal` is then the status of the refusal, if it was one.
+  io::Task<> run() {
+    io::RequestHead head = revdial::switch_request("/reverse");
+    for (const auto& [name, value] : good()) head.fields.set(name, value);
+    head.fields.set("X-Go-Builder-Hostname", hostname_);
+    head.fields.set("X-Xbuild-Worker-Id", id_);
+    head.fields.set("X-Xbuild-Instance-Id", instance_);
+    try {
+      io::StreamPtr stream = world_.connect(hostname_ + ":1");
+      constexpr io::Duration limit = std::chrono::seconds{30};
+      io::StreamPtr control =
+          co_await revdial::switch_protocols(std::move(stream), std::move(head), world_.clock, limit);
+      revdial::DialServer dial = [this] { return dial_server(); };
+      listener_ = std::make_unique<revdial::Listener>(std::move(control), std::move(dial), world_.clock);
+    } catch (const revdial::SwitchError& error) {
+      refusal = error.status();
+      co_return;
+    }
+    io::spawn(world_.loop.executor(), serve(), [](std::exception_ptr) {});
+    co_await listener_->run();
+  }
+
+  bool connected() const { return listener_ && !listener_->closed(); }
+  void leave() { listener_->close(); }
+
+  int refusal = 0;
+  bool answers = true;
+
+ private:
+  io::Task<io::StreamPtr> dial_server() { co_return world_.connect(); }
+  io::Task<> serve() {
+    while (io::StreamPtr stream = co_await listener_->accept())
+      io::spawn(world_.loop.executor(), server_.serve(std::move(stream)), [](std::exception_ptr) {});
+  }
+  io::Task<> status(net::Response& response) const {
+    if (!answers) throw io::HttpError(500, "no answer");
+    co_await response.send(200, "application/json", R"({"Version":28})");
+  }
+
+  testing::HubWorld& world_;
+  std::string id_, instance_, hostname_;
+  net::Server server_{world_.loop.executor(), world_.clock,
+                      [this](net::Request&, net::Response& response) { return status(response); }};
+  std::unique_ptr<revdial::Listener> listener_;
+};
+
+/// A world whose farm decides, with workers in it.
+class Registrations {
+ public:
+  Registrations() {
+    io::spawn(world.loop.executor(), world.farm.run(), [](std::exception_ptr) {});
+  }
+  ~Registrations() {
+    for (const auto& worker : workers_)
+      if (worker->connected()) worker->leave();
+    settle();
+    world.loop.run_until_done(world.stop());
+  }
+
+  /// Starts one; settle() gets it registered or refused.
+  StatusWorker& start(const std::string& id, const std::string& instance, const std::string& hostname) {
+    workers_.push_back(std::make_unique<StatusWorker>(world, id, instance, hostname));
+    io::spawn(world.loop.executor(), workers_.back()->run(), [](std::exception_ptr) {});
+    return *workers_.back();
+  }
+
+  /// Lets everybody, also the store's thread, do what they have to do.
+  void settle() {
+    for (int i = 0; i < 50; ++i) {
+      const auto breathe = [this]() -> io::Task<> { co_await world.breathe(); };
+      world.loop.run_until_done(breathe());
+      while (world.loop.poll() > 0) {
+      }
+    }
+  }
+  void advance(io::Duration time) {
+    world.clock.advance(time, [this] { settle(); });
+  }
+  std::vector<std::string> hosts() const {
+    std::vector<std::string> names;
+    for (const model::Session& session : world.farm.farm().sessions()) names.push_back(session.hostname);
+    return names;
+  }
+
+  testing::HubWorld world{false};
+
+ private:
+  std::vector<std::unique_ptr<StatusWorker>> workers_;
+};
+
+const std::string kId(32, 'a'), kInstance(32, '1'), kOtherInstance(32, '2');
 
 }  // namespace
 
@@ -156,4 +217,59 @@ TEST_CASE("a right key is switched to the control channel; the development key o
 TEST_CASE("a hub that is stopped while a worker is being switched begins no session that would outlive it") {
   const Case right{"right key", Transport::secure, good(), 101, ""};
   CHECK(register_worker(right, false, Stop::before_the_answer).head.status == 101);
+}
+
+TEST_CASE("a worker that registers twice at once has one session in the end") {
+  Registrations farm;
+  const StatusWorker& first = farm.start(kId, kInstance, "twice");
+  const StatusWorker& second = farm.start(kId, kInstance, "twice");
+  farm.settle();
+  CHECK(farm.hosts() == std::vector<std::string>{"twice"});
+  CHECK(first.connected() != second.connected());
+  CHECK(farm.world.hub.notices().empty());
+}
+
+TEST_CASE("of two processes with one worker id the one that answers stays, and the other is named") {
+  Registrations farm;
+  StatusWorker& first = farm.start(kId, kInstance, "genuine");
+  farm.settle();
+  REQUIRE(first.connected());
+  const StatusWorker& second = farm.start(kId, kOtherInstance, "copy");
+  farm.settle();
+  CHECK(second.refusal == 409);
+  CHECK(farm.hosts() == std::vector<std::string>{"genuine"});
+  REQUIRE(farm.world.hub.notices().size() == 1);
+  CHECK(farm.world.hub.notices().front() ==
+        "Host copy (copy:1) claims the worker id of host genuine (genuine:1), which is connected and answers; it is "
+        "refused. Was a worker's state directory copied?");
+  // The first one does not answer any more: the next one that comes takes its place.
+  first.answers = false;
+  const StatusWorker& third = farm.start(kId, kOtherInstance, "copy");
+  farm.advance(std::chrono::seconds{9});
+  CHECK_FALSE(first.connected());
+  CHECK(third.connected());
+  CHECK(farm.hosts() == std::vector<std::string>{"copy"});
+  farm.advance(std::chrono::minutes{5});
+  CHECK(farm.world.hub.notices().empty());
+}
+
+TEST_CASE("beyond 1000 workers nobody is taken, until one leaves") {
+  Registrations farm;
+  const auto id = [](int number) {
+    std::string digits = std::to_string(number);
+    return digits.insert(0, 32 - digits.size(), '0');
+  };
+  StatusWorker& first = farm.start(id(0), kInstance, "h0");
+  for (int i = 1; i < 1000; ++i) farm.start(id(i), kInstance, "h" + std::to_string(i));
+  farm.settle();
+  CHECK(farm.hosts().size() == 1000);
+  const StatusWorker& later = farm.start(id(1000), kInstance, "late");
+  farm.settle();
+  CHECK(later.refusal == 503);
+  first.leave();
+  farm.settle();
+  const StatusWorker& last = farm.start(id(1000), kInstance, "late");
+  farm.settle();
+  CHECK(last.connected());
+  CHECK(farm.hosts().size() == 1000);
 }
