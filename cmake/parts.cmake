@@ -33,7 +33,9 @@ function(xbuild_part)
     xbuild_publish(${target} ${PART_NAME})
     xbuild_pkg_config(${target} ${PART_NAME} ${PART_PUBLISHED} USES ${PART_USES} PRIVATE ${PART_PRIVATE})
   endif()
-  xbuild_install_part(${target} ${PART_NAME} "${PART_PUBLISHED}" USES ${PART_USES} PRIVATE ${PART_PRIVATE})
+  if(PART_PUBLISHED OR NOT XBUILD_ONLY)
+    xbuild_install_part(${target} ${PART_NAME} "${PART_PUBLISHED}" USES ${PART_USES} PRIVATE ${PART_PRIVATE})
+  endif()
 endfunction()
 
 # xbuild_tool(NAME buildlet SOURCES main.cpp USES xbuild::buildlet_server ...): a program in bin/, installed with the

@@ -13,6 +13,7 @@ import repository
 
 # A part may use the parts of every lower layer.
 LAYERS = [
+    {"basics"},
     {"io", "pargzip", "base"},
     {"tarutil", "revdial", "model", "subprocess", "build_info"},
     {"cli"},
@@ -26,18 +27,20 @@ LAYERS = [
 
 # These may use less than their layer allows: what stands here and nothing else.
 ONLY = {
+    "io": set(),
+    "pargzip": set(),
     "tarutil": {"pargzip"},
     "revdial": {"io"},
     "model": {"base"},
-    "config": {"base", "cli", "model"},
-    "build_info": {"base"},
-    "cli": {"base", "build_info"},
+    "config": {"base", "basics", "cli", "model"},
+    "build_info": {"basics"},
+    "cli": {"base", "basics", "build_info"},
     "farm": {"base", "model"},
     "gomote_client": {"io", "net"},
 }
 
 # A user of these gets no Boost; for farm it also means no event loop, so no way to wait or to be elsewhere.
-WITHOUT_BOOST = {"pargzip", "tarutil", "base", "model", "farm"}
+WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "model", "farm"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
