@@ -208,4 +208,13 @@ std::optional<Fingerprint> parse_fingerprint(std::string_view text) {
   return result;
 }
 
+TlsTrust trust_in(const std::filesystem::path& ca_file, std::string_view fingerprint) {
+  if (!ca_file.empty()) return {.kind = TlsTrust::Kind::ca_file, .ca_file = ca_file, .fingerprint = {}};
+  if (fingerprint.empty()) return {};
+  const std::optional<Fingerprint> parsed = parse_fingerprint(fingerprint);
+  if (!parsed)
+    throw std::invalid_argument(std::string(fingerprint) + " is no fingerprint: \"sha256:\" and 64 hex digits");
+  return {.kind = TlsTrust::Kind::fingerprint, .ca_file = {}, .fingerprint = *parsed};
+}
+
 }  // namespace io

@@ -66,10 +66,11 @@ class Confinement {
     const char* golden = std::getenv("XBUILD_GOLDEN");
     const std::array<std::string, 3> used{golden == nullptr ? "" : golden, __FILE__,
                                           std::filesystem::current_path().string()};
-    for (const std::string candidate : {"/mnt", "/media", "/srv"}) {
-      bool free = std::filesystem::is_directory(candidate);
-      for (const std::string& path : used) free = free && path != candidate && !path.starts_with(candidate + "/");
-      if (free) return candidate;
+    for (const char* const candidate : {"/mnt", "/media", "/srv"}) {
+      const std::string name = candidate;
+      bool free = std::filesystem::is_directory(name);
+      for (const std::string& path : used) free = free && path != name && !path.starts_with(name + "/");
+      if (free) return name;
     }
     return {};
   }

@@ -18,20 +18,6 @@ std::string version_text() {
          ")\nbuilt as xbuild " + base::version_text();
 }
 
-io::TlsTrust trust_of(const Flags& flags) {
-  io::TlsTrust trust;
-  if (!flags.coordinator_ca.empty()) {
-    trust.kind = io::TlsTrust::Kind::ca_file;
-    trust.ca_file = flags.coordinator_ca;
-  } else if (!flags.coordinator_fingerprint.empty()) {
-    const auto fingerprint = io::parse_fingerprint(flags.coordinator_fingerprint);
-    if (!fingerprint) throw std::invalid_argument("-coordinator-fingerprint is not \"sha256:\" and 64 hex digits");
-    trust.kind = io::TlsTrust::Kind::fingerprint;
-    trust.fingerprint = *fingerprint;
-  }
-  return trust;
-}
-
 // What was asked for, checked. Throws std::invalid_argument.
 void plan(const base::CommandLine& cli, Settings& settings) {
   const Flags& flags = settings.flags;
@@ -54,7 +40,7 @@ void plan(const base::CommandLine& cli, Settings& settings) {
   }
   const bool has_port = flags.coordinator.find(':') != std::string::npos;
   settings.coordinator = io::HostPort::parse(has_port ? flags.coordinator : flags.coordinator + ":443");
-  settings.trust = trust_of(flags);
+  settings.trust = io::trust_in(flags.coordinator_ca, flags.coordinator_fingerprint);
 }
 
 }  // namespace

@@ -65,20 +65,6 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
   return std::nullopt;
 }
 
-io::TlsTrust trust_of(const Flags& flags) {
-  io::TlsTrust trust;
-  if (!flags.coordinator_ca.empty()) {
-    trust.kind = io::TlsTrust::Kind::ca_file;
-    trust.ca_file = flags.coordinator_ca;
-  } else if (!flags.coordinator_fingerprint.empty()) {
-    const auto fingerprint = io::parse_fingerprint(flags.coordinator_fingerprint);
-    if (!fingerprint) throw std::invalid_argument("-coordinator-fingerprint is not \"sha256:\" and 64 hex digits");
-    trust.kind = io::TlsTrust::Kind::fingerprint;
-    trust.fingerprint = *fingerprint;
-  }
-  return trust;
-}
-
 std::string key_for(const Flags& flags, const std::string& builder) {
   if (!flags.key_file.empty()) return base::read_master_key(flags.key_file);
   const std::string master =
@@ -87,7 +73,7 @@ std::string key_for(const Flags& flags, const std::string& builder) {
 }
 
 int run(const Flags& flags) {
-  retrybuilds::Service service(flags.coordinator, trust_of(flags));
+  retrybuilds::Service service(flags.coordinator, io::trust_in(flags.coordinator_ca, flags.coordinator_fingerprint));
   std::vector<retrybuilds::FinishedBuild> chosen;
   const retrybuilds::Wanted& wanted = flags.wanted;
   const bool whole_hash = wanted.hash.size() == 40 || wanted.hash.size() == 64;

@@ -84,6 +84,10 @@ struct TlsTrust {
   Fingerprint fingerprint;        ///< of the leaf; names and dates are then not checked
 };
 
+/// Trust in `ca_file` if one is named, else in `fingerprint` if there is one, else in the system's roots. Throws
+/// std::invalid_argument if `fingerprint` is none.
+TlsTrust trust_in(const std::filesystem::path& ca_file, std::string_view fingerprint);
+
 class TlsClientContext {
  public:
   /// Throws std::invalid_argument if the CA file cannot be read, naming it.

@@ -83,6 +83,7 @@ std::vector<Exchange> load(const fs::path& folder) {
     sorted[exchange.name] = std::move(exchange);
   }
   std::vector<Exchange> exchanges;
+  exchanges.reserve(sorted.size());
   for (auto& [name, exchange] : sorted) exchanges.push_back(std::move(exchange));
   return exchanges;
 }

@@ -18,7 +18,7 @@ std::vector<std::string> run_all(Bench& bench) {
   while (true) {
     const auto unfinished = bench.farm->unfinished();
     if (unfinished.empty() || unfinished.front().state != BuildState::running) return order;
-    const model::Build running = unfinished.front();
+    const model::Build& running = unfinished.front();
     order.push_back(bench.rows.commits.at({running.repository, running.commit}).subject);
     bench.end_attempt(running.id, AttemptOutcome::ok);
   }
