@@ -1,30 +1,29 @@
-// How it works: libarchive reads gzip and tar and gives headers and blocks; everything that touches the disk is
-// done here, on descriptors opened beneath the directory. A file is written under a temporary name in
-// its final directory and renamed last. Invariant: no path that came out of the archive is ever given to a call that
-// would resolve it from the process's own root or working directory, or through a symbolic link.
+// How it works: ArchiveReader gives headers and blocks; everything that touches the disk is done here, on descriptors
+// opened beneath the directory. A file is written under a temporary name in its final directory and renamed last.
+// Invariant: no path that came out of the archive is ever given to a call that would resolve it from the process's own
+// root or working directory, or through a symbolic link.
 
 #include <tarutil/extract.h>
 #include <tarutil/path_rule.h>
 #include <tarutil/temporary.h>
 #include <tarutil/walk.h>
 
-#include <archive.h>
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
-#include <exception>
-#include <memory>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <unordered_set>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "archive_reader.h"
 
 namespace tarutil {
 
@@ -32,44 +31,8 @@ namespace {
 
 using Kind = ExtractErrorKind;
 
-/// What libarchive's read callback gets; errors cannot pass through C frames and wait here.
-struct Feed {
-  const Source& source;
-  std::vector<char> buffer;
-  /// Bytes of `buffer` that were read ahead to look at the gzip header.
-  std::size_t ahead = 0;
-  std::exception_ptr failure;
-
-  static la_ssize_t read(archive* reader, void* self, const void** bytes) noexcept {
-    Feed& feed = *static_cast<Feed*>(self);
-    *bytes = feed.buffer.data();
-    if (feed.ahead > 0) return static_cast<la_ssize_t>(std::exchange(feed.ahead, 0));
-    try {
-      return static_cast<la_ssize_t>(feed.source(feed.buffer));
-    } catch (const std::exception&) {
-      feed.failure = std::current_exception();
-      archive_set_error(reader, EIO, "the source failed");
-      return -1;
-    }
-  }
-};
-
-/// As a gzip reader judges the first ten bytes.
-std::optional<std::string> gzip_problem(std::string_view start) {
-  if (start.empty()) return "EOF";
-  if (start.size() < 10) return "unexpected EOF";
-  if (start[0] != '\x1f' || start[1] != '\x8b' || start[2] != 8) return "gzip: invalid header";
-  return std::nullopt;
-}
-
-struct CloseReader {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
-
-std::string_view view_of(const char* text) { return text == nullptr ? std::string_view() : text; }
-
-bool is_zeros(const char* bytes, std::size_t size) {
-  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+bool is_zeros(std::string_view bytes) {
+  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 /// A file's identity while it exists.
@@ -98,18 +61,17 @@ Name split_last(const std::string& cleaned) {
 class Extraction {
  public:
   Extraction(const Source& source, int directory_fd, const ExtractOptions& options)
-      : options_(options), beneath_(directory_fd, options.method), feed_{source, std::vector<char>(64 * 1024), 0, {}} {}
+      : options_(options), beneath_(directory_fd, options.method), reader_(source, options) {}
 
   ExtractReport run() {
-    check_gzip();
-    open_reader();
-    archive_entry* entry = nullptr;
-    while (next_header(&entry)) take(entry);
+    while (archive_entry* entry = reader_.next()) take(entry);
     return report_;
   }
 
  private:
-  [[noreturn]] void fail(Kind kind, const std::string& sentence) const { throw ExtractError(kind, name_, sentence); }
+  [[noreturn]] void fail(Kind kind, const std::string& sentence) const {
+    throw ExtractError(kind, reader_.name(), sentence);
+  }
 
   [[noreturn]] void fail_io(const PathError& error) const {
     const bool full = error.code().value() == ENOSPC || error.code().value() == EDQUOT;
@@ -122,55 +84,11 @@ class Extraction {
     fail_io(PathError(std::string(attempt), std::string(relative), error_number));
   }
 
-  void check_gzip() {
-    while (feed_.ahead < 10) {
-      const std::size_t got = feed_.source(std::span(feed_.buffer).subspan(feed_.ahead));
-      if (got == 0) break;
-      feed_.ahead += got;
-    }
-    if (const auto problem = gzip_problem({feed_.buffer.data(), feed_.ahead})) {
-      fail(Kind::not_gzip, "requires gzip-compressed body: " + *problem);
-    }
-  }
-
-  void open_reader() {
-    reader_.reset(archive_read_new());
-    if (!reader_) throw std::bad_alloc();
-    archive* reader = reader_.get();
-    // Exactly gzip around exactly tar: nothing is guessed from what the stranger sent.
-    if (archive_read_append_filter(reader, ARCHIVE_FILTER_GZIP) != ARCHIVE_OK ||
-        archive_read_set_format(reader, ARCHIVE_FORMAT_TAR) != ARCHIVE_OK ||
-        archive_read_open(reader, &feed_, nullptr, &Feed::read, nullptr) != ARCHIVE_OK) {
-      fail_reading();
-    }
-  }
-
-  [[noreturn]] void fail_reading() const {
-    if (feed_.failure) std::rethrow_exception(feed_.failure);
-    const std::string_view why = view_of(archive_error_string(reader_.get()));
-    const bool cut = why.find("runcated") != std::string_view::npos;
-    const std::string where = name_.empty() || !in_data_ ? "" : "entry " + quoted(name_) + ": ";
-    fail(Kind::bad_tar, "tar error: " + where + (cut ? "unexpected EOF" : "archive/tar: invalid tar header"));
-  }
-
-  bool next_header(archive_entry** entry) {
-    in_data_ = false;
-    const int result = archive_read_next_header(reader_.get(), entry);
-    if (result == ARCHIVE_EOF) return false;
-    const bool only_charset =
-        result == ARCHIVE_WARN &&
-        view_of(archive_error_string(reader_.get())).find("can't be converted") != std::string_view::npos;
-    if (result != ARCHIVE_OK && !only_charset) fail_reading();
-    return true;
-  }
-
   void take(archive_entry* entry) {
-    name_ = view_of(archive_entry_pathname(entry));
-    in_data_ = true;
     if (++report_.entries > options_.limits.entries) {
       fail(Kind::limit, "tar file has more than " + std::to_string(options_.limits.entries) + " entries");
     }
-    const std::string cleaned = checked(name_);
+    const std::string cleaned = checked(reader_.name());
     if (archive_entry_hardlink(entry) != nullptr) {
       make_link(cleaned, view_of(archive_entry_hardlink(entry)));
       return;
@@ -183,11 +101,11 @@ class Extraction {
         open_directory(cleaned);
         break;
       case AE_IFLNK:
-        ++report_.skipped_symlinks;
+        make_symlink(entry, cleaned);
         break;
       default:
-        fail(Kind::unsupported_type,
-             "tar file entry " + name_ + " contained unsupported file type " + mode_text(archive_entry_mode(entry)));
+        fail(Kind::unsupported_type, "tar file entry " + reader_.name() + " contained unsupported file type " +
+                                         mode_text(archive_entry_mode(entry)));
     }
   }
 
@@ -224,9 +142,9 @@ class Extraction {
   }
 
   void write_file(archive_entry* entry, const std::string& cleaned) {
-    const la_int64_t size = archive_entry_size(entry);
-    if (size < 0) fail(Kind::bad_tar, "tar error: archive/tar: invalid tar header");
-    check_size(static_cast<std::uint64_t>(size));
+    if (archive_entry_size(entry) < 0) fail(Kind::bad_tar, "tar error: archive/tar: invalid tar header");
+    const auto size = static_cast<std::uint64_t>(archive_entry_size(entry));
+    check_size(size);
     const Name name = split_last(cleaned);
     const int directory = open_directory(name.parent);
     Fd file;
@@ -239,47 +157,36 @@ class Extraction {
     write_data(file.get(), size, cleaned);
     finish_file(file.get(), entry, cleaned);
     put_in_place(temporary, name.leaf, cleaned);
-    report_.bytes += static_cast<std::uint64_t>(size);
+    report_.bytes += size;
   }
 
   void check_size(std::uint64_t size) const {
     const ExtractLimits& limits = options_.limits;
     if (size > limits.file_bytes) {
-      fail(Kind::limit, "tar file entry " + quoted(name_) + " has " + std::to_string(size) +
+      fail(Kind::limit, "tar file entry " + quoted(reader_.name()) + " has " + std::to_string(size) +
                             " bytes; the limit for one file is " + std::to_string(limits.file_bytes));
     }
     if (size > limits.total_bytes - report_.bytes) {
       fail(Kind::limit, "tar file unpacks to more than " + std::to_string(limits.total_bytes) + " bytes; entry " +
-                            quoted(name_) + " would exceed that");
+                            quoted(reader_.name()) + " would exceed that");
     }
   }
 
-  void write_data(int file, la_int64_t size, const std::string& cleaned) {
-    const void* block = nullptr;
-    std::size_t block_size = 0;
-    la_int64_t offset = 0;
-    while (true) {
-      const int result = archive_read_data_block(reader_.get(), &block, &block_size, &offset);
-      if (result == ARCHIVE_EOF) break;
-      if (result != ARCHIVE_OK) fail_reading();
-      if (offset < 0 || offset > size || block_size > static_cast<std::uint64_t>(size - offset)) {
-        fail(Kind::bad_tar, "tar error: entry " + quoted(name_) + ": more data than its header says");
-      }
-      write_block(file, static_cast<const char*>(block), block_size, offset, cleaned);
-    }
+  void write_data(int file, std::uint64_t size, const std::string& cleaned) {
+    ArchiveReader::Block block{};
+    while (reader_.next_block(block, size)) write_block(file, block, cleaned);
     // Sets the end of a file that ends in a hole.
-    if (::ftruncate(file, size) != 0) fail_io("truncate", cleaned, errno);
+    if (::ftruncate(file, static_cast<off_t>(size)) != 0) fail_io("truncate", cleaned, errno);
   }
 
-  void write_block(int file, const char* bytes, std::size_t size, la_int64_t offset, const std::string& cleaned) const {
-    if (is_zeros(bytes, size)) return;  // a hole reads the same and takes no room
-    while (size > 0) {
-      const ssize_t written = ::pwrite(file, bytes, size, offset);
+  void write_block(int file, ArchiveReader::Block block, const std::string& cleaned) const {
+    if (is_zeros(block.bytes)) return;  // a hole reads the same and takes no room
+    while (!block.bytes.empty()) {
+      const ssize_t written = ::pwrite(file, block.bytes.data(), block.bytes.size(), static_cast<off_t>(block.offset));
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) fail_io("error writing to", cleaned, errno);
-      bytes += written;
-      size -= static_cast<std::size_t>(written);
-      offset += written;
+      block.bytes.remove_prefix(static_cast<std::size_t>(written));
+      block.offset += static_cast<std::uint64_t>(written);
     }
   }
 
@@ -300,16 +207,43 @@ class Extraction {
     if (!temporary.put_in_place(leaf)) fail_io("open", cleaned, errno);
   }
 
+  void make_symlink(archive_entry* entry, const std::string& cleaned) {
+    if (options_.symlinks == SymlinkPolicy::skip) {
+      ++report_.skipped_symlinks;
+      return;
+    }
+    place_symlink(cleaned, std::string(view_of(archive_entry_symlink(entry))));
+  }
+
+  void place_symlink(const std::string& cleaned, const std::string& target) {
+    const std::string what = "tar file entry " + quoted(reader_.name()) + " is a symbolic link to " + quoted(target);
+    if (options_.symlinks == SymlinkPolicy::refuse) fail(Kind::unsupported_type, what + "; none are accepted here");
+    if (const auto problem = symlink_problem(cleaned, target)) fail(Kind::bad_name, what + ": " + *problem);
+    const Name name = split_last(cleaned);
+    const int directory = open_directory(name.parent);
+    Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
+      return ::symlinkat(target.c_str(), directory, temporary_name) == 0;
+    });
+    if (!temporary.made()) fail_io("symlink", cleaned, errno);
+    if (!temporary.put_in_place(name.leaf)) fail_io("symlink", cleaned, errno);
+  }
+
   void make_link(const std::string& cleaned, std::string_view target_name) {
     const std::string target = checked_target(target_name);
     const Name from = split_last(target), to = split_last(cleaned);
-    const std::string refusal = "tar file entry " + quoted(name_) + " is a hard link to " + quoted(target_name) +
-                                ", which is no file that this archive made";
+    const std::string refusal = "tar file entry " + quoted(reader_.name()) + " is a hard link to " +
+                                quoted(target_name) + ", which is no file that this archive made";
     Fd source;
     try {
       source = beneath_.open(from.parent, O_PATH | O_DIRECTORY);
     } catch (const std::system_error&) {
       fail(Kind::bad_name, refusal);
+    }
+    if (options_.symlinks == SymlinkPolicy::inside) {
+      // A second name of a symbolic link is a link of its own: what it means depends on where it lies.
+      std::array<char, PATH_MAX> text;
+      const ssize_t size = ::readlinkat(source.get(), from.leaf.c_str(), text.data(), text.size());
+      if (size >= 0) return place_symlink(cleaned, std::string(text.data(), static_cast<std::size_t>(size)));
     }
     if (!is_ours(source.get(), from.leaf)) fail(Kind::bad_name, refusal);
     const int directory = open_directory(to.parent);
@@ -325,7 +259,7 @@ class Extraction {
   std::string checked_target(std::string_view target_name) const {
     const auto problem = relative_path_problem(target_name);
     if (problem) {
-      fail(Kind::bad_name, "tar file entry " + quoted(name_) + " is a hard link to invalid name " +
+      fail(Kind::bad_name, "tar file entry " + quoted(reader_.name()) + " is a hard link to invalid name " +
                                quoted(target_name) + ": " + *problem);
     }
     return cleaned_path(target_name);
@@ -339,11 +273,8 @@ class Extraction {
 
   const ExtractOptions& options_;
   Beneath beneath_;
-  Feed feed_;
-  std::unique_ptr<archive, CloseReader> reader_;
+  ArchiveReader reader_;
   ExtractReport report_;
-  std::string name_;
-  bool in_data_ = false;
   std::uint64_t temporaries_ = 0;
   std::string open_path_;
   Fd open_fd_;
@@ -351,6 +282,14 @@ class Extraction {
 };
 
 }  // namespace
+
+ExtractOptions ExtractOptions::as_original() {
+  ExtractOptions options;
+  options.symlinks = SymlinkPolicy::skip;
+  options.packings = {.gzip = true, .zstd = false, .none = false};
+  options.limits.expansion = 0;
+  return options;
+}
 
 ExtractReport extract(const Source& source, int directory_fd, const ExtractOptions& options) {
   return Extraction(source, directory_fd, options).run();

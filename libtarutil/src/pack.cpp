@@ -1,36 +1,23 @@
-// How it works: a step is one entry's header or one block of a file. libarchive hands compressed bytes to a
-// callback, which collects them; next() takes steps until enough have come together.
+// How it works: a step is one entry's header or one block of a file; next() takes steps until enough compressed bytes
+// have come together.
 #include <tarutil/pack.h>
-
-#include <archive.h>
-#include <archive_entry.h>
 
 #include <cerrno>
 #include <map>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <vector>
 
+#include <fnmatch.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "tar_writer.h"
 
 namespace tarutil {
 
 namespace {
-
-constexpr std::size_t kBlock = 64 * 1024;
-/// What compresses to nearly nothing must not keep a call for ever.
-constexpr std::size_t kInputPerCall = 4 * 1024 * 1024;
-
-struct FreeWriter {
-  void operator()(archive* writer) const { archive_write_free(writer); }
-};
-struct FreeEntry {
-  void operator()(archive_entry* entry) const { archive_entry_free(entry); }
-};
 
 std::string leaf_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -77,50 +64,37 @@ class Owners {
 }  // namespace
 
 struct Packer::Impl {
-  Impl(int directory_fd, std::string where, WalkLimits limits)
-      : top(std::move(where)),
-        walk(directory_fd, top, limits),
-        writer(archive_write_new()),
-        entry(archive_entry_new()) {
-    if (!writer || !entry) throw std::bad_alloc();
-    archive* to = writer.get();
-    check(archive_write_set_format_pax_restricted(to));
-    // Names are bytes: nothing is converted.
-    check(archive_write_set_format_option(to, "pax", "hdrcharset", "BINARY"));
-    check(archive_write_add_filter_gzip(to));
-    check(archive_write_set_filter_option(to, "gzip", "timestamp", nullptr));
-    check(archive_write_set_bytes_per_block(to, 0));
-    check(archive_write_open(to, this, nullptr, &Impl::collect, nullptr));
-  }
-
-  static la_ssize_t collect(archive*, void* self, const void* bytes, std::size_t size) noexcept {
-    try {
-      static_cast<Impl*>(self)->packed.append(static_cast<const char*>(bytes), size);
-      return static_cast<la_ssize_t>(size);
-    } catch (const std::bad_alloc&) {
-      return -1;
-    }
-  }
-
-  void check(int result) const {
-    if (result == ARCHIVE_OK || result == ARCHIVE_WARN) return;
-    const char* why = archive_error_string(writer.get());
-    throw std::runtime_error("packing " + top + ": " + (why == nullptr ? "libarchive failed" : why));
-  }
+  Impl(int directory_fd, std::string where, PackOptions how)
+      : options(std::move(how)),
+        top(std::move(where)),
+        walk(directory_fd, top, options.limits),
+        writer("packing " + top) {}
 
   // One header or one block; how many bytes were read.
   std::size_t step() {
     if (left > 0) return copy_block();
     const std::optional<TreeEntry> found = walk.next();
     if (!found) {
-      check(archive_write_close(writer.get()));
+      writer.finish();
       done = true;
+    } else if (is_skipped(found->path)) {
+      walk.skip();
     } else if (S_ISSOCK(found->status.st_mode)) {
       ++skipped_sockets;
     } else {
       begin(*found);
     }
     return 0;
+  }
+
+  bool is_skipped(const std::string& path) const {
+    if (path.empty()) return false;
+    for (const std::string& pattern : options.skip) {
+      const bool whole = pattern.find('/') != std::string::npos;
+      const char* wanted = pattern.c_str() + (pattern.starts_with('/') ? 1 : 0);
+      if (::fnmatch(wanted, whole ? path.c_str() : leaf_of(path).c_str(), FNM_PATHNAME) == 0) return true;
+    }
+    return false;
   }
 
   void begin(const TreeEntry& found) {
@@ -131,18 +105,20 @@ struct Packer::Impl {
       if (::fstat(file.get(), &status) != 0) throw PathError("stat", name, errno);
       left = static_cast<std::uint64_t>(status.st_size);
     }
-    archive_entry* to = archive_entry_clear(entry.get());
-    archive_entry_copy_pathname(to, (name.empty() ? leaf_of(top) : name).c_str());
-    archive_entry_set_mode(to, status.st_mode);
-    archive_entry_set_size(to, S_ISREG(status.st_mode) ? status.st_size : 0);
-    archive_entry_set_mtime(to, status.st_mtim.tv_sec, 0);
-    archive_entry_set_uid(to, status.st_uid);
-    archive_entry_set_gid(to, status.st_gid);
-    archive_entry_copy_uname(to, owners.user(status.st_uid).c_str());
-    archive_entry_copy_gname(to, owners.group(status.st_gid).c_str());
-    if (S_ISLNK(status.st_mode)) archive_entry_copy_symlink(to, walk.link_target().c_str());
-    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) archive_entry_set_rdev(to, status.st_rdev);
-    check(archive_write_header(writer.get(), to));
+    header.name = name.empty() ? leaf_of(top) : name;
+    header.mode = status.st_mode;
+    if (options.deterministic_time) {
+      header.mtime = *options.deterministic_time;
+    } else {
+      header.mtime = std::chrono::sys_seconds{std::chrono::seconds{status.st_mtim.tv_sec}};
+      header.uid = status.st_uid;
+      header.gid = status.st_gid;
+      header.user = owners.user(status.st_uid);
+      header.group = owners.group(status.st_gid);
+    }
+    if (S_ISLNK(status.st_mode)) header.symlink_target = walk.link_target();
+    header.device = status.st_rdev;
+    writer.begin(header, left);
   }
 
   std::size_t copy_block() {
@@ -153,38 +129,49 @@ struct Packer::Impl {
     } while (got < 0 && errno == EINTR);
     if (got < 0) throw PathError("read", name, errno);
     if (got == 0) throw std::runtime_error("packing " + top + ": " + name + " became shorter while it was read");
-    if (archive_write_data(writer.get(), block.data(), static_cast<std::size_t>(got)) != got) check(ARCHIVE_FATAL);
+    writer.content(std::span(block).first(static_cast<std::size_t>(got)));
     left -= static_cast<std::uint64_t>(got);
     return static_cast<std::size_t>(got);
   }
 
+  PackOptions options;
   std::string top;
   TreeWalk walk;
-  std::string packed;  // collected, not taken yet
-  std::unique_ptr<archive, FreeWriter> writer;
-  std::unique_ptr<archive_entry, FreeEntry> entry;
+  TarWriter writer;
   Owners owners;
-  std::vector<char> block = std::vector<char>(kBlock);
+  std::vector<char> block = std::vector<char>(kPieceSize);
   std::string name;  // of the entry being packed
+  EntryHeader header;
   Fd file;
   std::uint64_t left = 0;  // of the file
   bool done = false;
   std::uint64_t skipped_sockets = 0;
 };
 
-Packer::Packer(int directory_fd, std::string top, WalkLimits limits)
-    : impl_(std::make_unique<Impl>(directory_fd, std::move(top), limits)) {}
+Packer::Packer(int directory_fd, std::string top, PackOptions options)
+    : impl_(std::make_unique<Impl>(directory_fd, std::move(top), std::move(options))) {}
 
 Packer::~Packer() = default;
 
 bool Packer::next(std::string& out) {
   std::size_t read = 0;
-  while (!impl_->done && impl_->packed.size() < kBlock && read < kInputPerCall) read += impl_->step();
-  out += impl_->packed;
-  impl_->packed.clear();
+  std::string& packed = impl_->writer.packed();
+  while (!impl_->done && packed.size() < kPieceSize && read < kInputPerCall) read += impl_->step();
+  out += packed;
+  packed.clear();
   return !impl_->done;
 }
 
 std::uint64_t Packer::skipped_sockets() const noexcept { return impl_->skipped_sockets; }
+
+void pack(int directory_fd, const std::string& top, const PackOptions& options,
+          const std::function<void(std::string_view bytes)>& sink) {
+  Packer packer(directory_fd, top, options);
+  std::string bytes;
+  for (bool more = true; more; bytes.clear()) {
+    more = packer.next(bytes);
+    if (!bytes.empty()) sink(bytes);
+  }
+}
 
 }  // namespace tarutil

@@ -1,5 +1,7 @@
 #include <tarutil/path_rule.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <vector>
 
@@ -95,6 +97,28 @@ std::optional<std::string> relative_path_problem(std::string_view name) {
   if (name.front() == '/') return "path " + quoted(name) + " is not relative";
   const auto kept = components(name);
   if (!kept.empty() && kept.front() == "..") return "path " + quoted(name) + " refers to a parent directory";
+  return std::nullopt;
+}
+
+std::optional<std::string> symlink_problem(std::string_view name, std::string_view target) {
+  if (target.empty()) return "its target is empty";
+  if (target.front() == '/') return "its target is absolute";
+  const auto deep = std::count(name.begin(), name.end(), '/');
+  std::ptrdiff_t up = 0;
+  bool named = false;
+  while (!target.empty()) {
+    const std::size_t slash = std::min(target.find('/'), target.size());
+    const std::string_view component = target.substr(0, slash);
+    target.remove_prefix(std::min(slash + 1, target.size()));
+    if (component.empty() || component == ".") continue;
+    if (component != "..") {
+      named = true;
+    } else if (named) {
+      return "its target has \"..\" after a name";
+    } else if (++up > deep) {
+      return "its target leads outside";
+    }
+  }
   return std::nullopt;
 }
 

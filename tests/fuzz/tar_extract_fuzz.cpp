@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += count;
     return count;
   };
-  tarutil::ExtractOptions options;
+  tarutil::ExtractOptions options = tarutil::ExtractOptions::as_original();
   options.limits = {.entries = 100, .total_bytes = 1 << 20, .file_bytes = 1 << 19, .path_bytes = 300, .depth = 10};
   options.method = size % 2 == 0 ? tarutil::Beneath::Method::automatic : tarutil::Beneath::Method::walk;
   try {

@@ -114,8 +114,10 @@ Outcome our_outcome(const std::string& archive, const fs::path& base, Beneath::M
     at += size;
     return size;
   };
-  ExtractOptions options{
-      .directory_name = "$BASE", .now = std::chrono::sys_seconds{std::chrono::seconds{kNow}}, .method = method};
+  ExtractOptions options = ExtractOptions::as_original();
+  options.directory_name = "$BASE";
+  options.now = std::chrono::sys_seconds{std::chrono::seconds{kNow}};
+  options.method = method;
   Outcome outcome;
   outcome.verdict = "200 OK";
   try {

@@ -43,8 +43,8 @@ struct Tree {
     return "";
   }
 
-  std::string packed() {
-    Packer packer(fd.get(), top_name);
+  std::string packed(const PackOptions& options = {}) {
+    Packer packer(fd.get(), top_name, options);
     std::string bytes;
     while (packer.next(bytes)) {
     }

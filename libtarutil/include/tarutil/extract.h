@@ -1,20 +1,18 @@
-// Unpacking a tar.gz that a stranger sent, beneath a directory that is already open.
+// Unpacking an archive that a stranger sent, beneath a directory that is already open.
 //
 // What comes out of the archive stays in the directory: names are checked, everything is opened
-// beneath it without following symbolic links (see beneath.h), symbolic links in the archive are skipped, devices
-// and fifos refused. Memory is bounded whatever the archive says: a few hundred KiB, and about 50
-// bytes for each regular file (to know what hard links may refer to).
+// beneath it without following symbolic links (see beneath.h), symbolic links are made only where they cannot lead
+// out, devices and fifos are refused. Memory is bounded whatever the archive says.
 //
-// - Regular files: written under a temporary name beside the final one and renamed, so a failing
-//   extraction never leaves a half-written file under its name. What was complete before stays.
+// - Regular files: a file that fails leaves nothing under its name, and what was complete before stays. A file
+//   that takes another's place does so in one step.
 // - Modes: exactly the entry's nine permission bits, whatever the umask and whatever stood there before; set-id and
-//   sticky bits are dropped. Directories are 0755. (The original lets the umask apply and keeps the mode of a
-//   file that it overwrites.)
+//   sticky bits are dropped. Directories are 0755.
 // - Times: modification and access time are the entry's, cut down to `now`.
-// - Hard links: become links to the regular file of that name if this extraction made it, and are
-//   refused otherwise. (The original makes an empty file of each.)
-// - Parents that are missing are made, 0755. Global pax headers are skipped.
-// - The compression is gzip, any number of members. Runs of zeros become holes.
+// - Hard links: become links to the regular file of that name if this extraction made it, and are refused otherwise.
+// - Symbolic links: see SymlinkPolicy.
+// - Parents that are missing are made, 0755. Global pax headers are skipped. Runs of zeros become holes.
+// - A directory where a file stands, and a file where a directory stands, are errors; a file replaces a file or a link.
 //
 // extract() blocks; call it on a pool thread. Nothing is shared between calls.
 #pragma once
@@ -29,6 +27,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace tarutil {
 
@@ -43,15 +42,45 @@ struct ExtractLimits {
   /// Of an entry's name, and how many components it may have.
   std::size_t path_bytes = 4095;
   std::size_t depth = 128;
+  /// Bytes of tar for each byte of compressed input, beyond the first kFreeExpansion of tar; 0: any. Source trees stay
+  /// below 50; zeros reach 1000 under gzip and 10,000 under zstd.
+  std::uint64_t expansion = 250;
+};
+
+inline constexpr std::uint64_t kFreeExpansion = std::uint64_t{64} << 20;
+
+enum class SymlinkPolicy {
+  /// Not made, only counted.
+  skip,
+  /// Made where they cannot lead out of the directory, whatever else the archive makes: relative, no more ".." than
+  /// the link lies deep, and those before any name. Others end the extraction. (They may still lead through
+  /// links that were in the directory before.)
+  inside,
+  /// End the extraction.
+  refuse,
+};
+
+/// What may be around the tar. Which it is, is told by the first bytes.
+struct AcceptedPackings {
+  bool gzip = true;  ///< any number of members
+  bool zstd = true;  ///< where libarchive was built with it
+  bool none = true;
 };
 
 struct ExtractOptions {
   ExtractLimits limits;
+  SymlinkPolicy symlinks = SymlinkPolicy::inside;
+  AcceptedPackings packings;
   /// The directory's path as error texts show it before the names below it; empty: names stand alone.
   std::string directory_name;
   /// No file gets a later time than this.
   std::chrono::sys_seconds now;
   Beneath::Method method = Beneath::Method::automatic;
+
+  /// The rules of PUT /writetgz of the original: gzip only, symbolic links skipped, any expansion. Where we are
+  /// better on purpose: the umask has no say, an existing file's mode is set, hard links are links (the original
+  /// makes an empty file of each), nothing half-written stays.
+  TARUTIL_API static ExtractOptions as_original();
 };
 
 struct ExtractReport {
@@ -61,8 +90,8 @@ struct ExtractReport {
   std::uint64_t times_not_set = 0;  ///< files whose time the file system would not take
 };
 
-/// not_gzip .. limit are the sender's fault, io is ours (no permission, a file in the way), and so is no_space: the
-/// disk, or this user's share of it, is full.
+/// not_gzip (or another packing that is not accepted) .. limit are the sender's fault, io is ours (no permission,
+/// a file in the way), and so is no_space: the disk, or this user's share of it, is full.
 enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, limit, io, no_space };
 
 /// what() names the entry and says what was wrong with it, in the original's words where it has any:
@@ -71,6 +100,7 @@ enum class ExtractErrorKind { not_gzip, bad_tar, bad_name, unsupported_type, lim
 ///   tar error: ...
 ///   tar file contained invalid name "../x": path "../x" refers to a parent directory
 ///   tar file entry null contained unsupported file type Dcrw-r--r--
+///   tar file entry "l" is a symbolic link to "/etc": its target is absolute
 class TARUTIL_API ExtractError : public std::runtime_error {
  public:
   ExtractError(ExtractErrorKind kind, std::string entry, const std::string& sentence)

@@ -24,6 +24,17 @@ TARUTIL_API std::optional<std::string> relative_path_problem(std::string_view na
 /// "." for the directory itself. Only for names without a problem.
 TARUTIL_API std::string cleaned_path(std::string_view name);
 
+/// Why a symbolic link of the (cleaned) name `name`, in directories that are no links, could lead out of the tree;
+/// nullopt if it cannot, given that each link in the tree keeps this rule:
+///
+///   its target is empty
+///   its target is absolute
+///   its target leads outside
+///   its target has ".." after a name
+///
+/// The last one: that name may be a link, from whose target ".." goes up.
+TARUTIL_API std::optional<std::string> symlink_problem(std::string_view name, std::string_view target);
+
 /// As Go's %q prints it: in double quotes, quotes, backslashes and what is not printable escaped.
 TARUTIL_API std::string quoted(std::string_view text);
 

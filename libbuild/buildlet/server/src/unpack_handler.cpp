@@ -92,7 +92,7 @@ io::Task<> Server::refuse_fetching(net::Request& request, std::string dir) {
 
 io::Task<> Server::unpack_body(net::Request& request, std::string dir) {
   auto unpacking = std::make_shared<Unpacking>(executor_);
-  tarutil::ExtractOptions options;
+  tarutil::ExtractOptions options = tarutil::ExtractOptions::as_original();
   options.limits = options_.extract;
   options.now = std::chrono::floor<std::chrono::seconds>(clock_.wall_now());
   io::Task<> task = run_unpacking(unpacking, pool_, workdir_, dir, options);

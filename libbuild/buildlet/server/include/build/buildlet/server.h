@@ -37,8 +37,8 @@ std::string platform();
 
 struct ServerOptions {
   std::vector<std::string> environment;  ///< the agent's own; children get it without secrets, with WORKDIR added
-  tarutil::ExtractLimits extract;        ///< of PUT /writetgz
-  std::size_t max_form = 10 << 20;       ///< bytes of an urlencoded body
+  tarutil::ExtractLimits extract{.expansion = 0};  ///< of PUT /writetgz; disks bound zeros, as with the original
+  std::size_t max_form = 10 << 20;                 ///< bytes of an urlencoded body
   /// What HTTP Basic must bring, with any user, for everything but `/` and `/healthz`. Empty: nothing is asked; that is
   /// for connections whose other end is known by other means.
   std::string password;

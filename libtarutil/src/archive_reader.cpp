@@ -1,0 +1,101 @@
+#include "archive_reader.h"
+
+#include <tarutil/path_rule.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <cerrno>
+#include <new>
+
+namespace tarutil {
+
+/// libarchive's read callback. Errors cannot pass through C frames and wait in the reader.
+struct Feed {
+  static la_ssize_t read(archive* from, void* self, const void** bytes) noexcept {
+    ArchiveReader& reader = *static_cast<ArchiveReader*>(self);
+    try {
+      const std::span<const char> piece = reader.pull();
+      *bytes = piece.data();
+      return static_cast<la_ssize_t>(piece.size());
+    } catch (const std::exception&) {
+      reader.failure_ = std::current_exception();
+      archive_set_error(from, EIO, "the source failed");
+      return -1;
+    }
+  }
+};
+
+void ArchiveReader::Free::operator()(archive* reader) const { archive_read_free(reader); }
+
+ArchiveReader::ArchiveReader(const Source& source, const ExtractOptions& options)
+    : expansion_(options.limits.expansion), stream_(source, options.packings), reader_(archive_read_new()) {
+  if (!reader_) throw std::bad_alloc();
+  // Exactly tar: nothing is guessed from what the stranger sent.
+  if (archive_read_set_format(reader_.get(), ARCHIVE_FORMAT_TAR) != ARCHIVE_OK ||
+      archive_read_open(reader_.get(), this, nullptr, &Feed::read, nullptr) != ARCHIVE_OK) {
+    fail();
+  }
+}
+
+std::span<const char> ArchiveReader::pull() {
+  const std::span<const char> piece = stream_.next();
+  const std::uint64_t out = stream_.bytes_out();
+  if (expansion_ != 0 && out > kFreeExpansion && (out - kFreeExpansion) / expansion_ > stream_.bytes_in()) {
+    const std::string where = name_.empty() ? "" : "; entry " + quoted(name_) + " goes beyond that";
+    throw ExtractError(
+        ExtractErrorKind::limit, name_,
+        "tar file unpacks to more than " + std::to_string(expansion_) + " times the bytes that were sent" + where);
+  }
+  return piece;
+}
+
+archive_entry* ArchiveReader::next() {
+  in_data_ = false;
+  archive_entry* entry = nullptr;
+  const int result = archive_read_next_header(reader_.get(), &entry);
+  if (result == ARCHIVE_EOF) return nullptr;
+  // Names are bytes to us, whatever the locale makes of them.
+  const bool only_charset =
+      result == ARCHIVE_WARN &&
+      view_of(archive_error_string(reader_.get())).find("can't be converted") != std::string_view::npos;
+  if (result != ARCHIVE_OK && !only_charset) fail();
+  name_ = view_of(archive_entry_pathname(entry));
+  in_data_ = true;
+  return entry;
+}
+
+bool ArchiveReader::next_block(Block& block, std::uint64_t size) {
+  const void* bytes = nullptr;
+  std::size_t count = 0;
+  la_int64_t offset = 0;
+  do {
+    const int result = archive_read_data_block(reader_.get(), &bytes, &count, &offset);
+    if (result == ARCHIVE_EOF) return false;
+    if (result != ARCHIVE_OK) fail();
+    if (offset < 0 || static_cast<std::uint64_t>(offset) > size || count > size - static_cast<std::uint64_t>(offset)) {
+      fail("more data than its header says");
+    }
+  } while (count == 0);
+  block = {{static_cast<const char*>(bytes), count}, static_cast<std::uint64_t>(offset)};
+  return true;
+}
+
+void ArchiveReader::fail() const {
+  if (!failure_) {
+    const bool cut = view_of(archive_error_string(reader_.get())).find("runcated") != std::string_view::npos;
+    fail(cut ? "unexpected EOF" : "archive/tar: invalid tar header");
+  }
+  try {
+    std::rethrow_exception(failure_);
+  } catch (const StreamError& error) {
+    fail(error.cut() ? "unexpected EOF" : error.what());
+  }
+}
+
+void ArchiveReader::fail(const std::string& why) const {
+  const std::string where = name_.empty() || !in_data_ ? "" : "entry " + quoted(name_) + ": ";
+  throw ExtractError(ExtractErrorKind::bad_tar, name_, "tar error: " + where + why);
+}
+
+}  // namespace tarutil

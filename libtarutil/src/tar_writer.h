@@ -1,0 +1,50 @@
+// Entries going in, a tar.gz coming out piece by piece: pax, names as bytes.
+#pragma once
+
+#include <tarutil/header.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+struct archive;
+struct archive_entry;
+
+namespace tarutil {
+
+/// As much is read and written at once.
+inline constexpr std::size_t kPieceSize = 64 * 1024;
+/// What compresses to nearly nothing must not keep a call for ever.
+inline constexpr std::size_t kInputPerCall = 4 * 1024 * 1024;
+
+class TarWriter {
+ public:
+  /// `what` begins the sentences of errors: "packing src". Throws std::bad_alloc.
+  explicit TarWriter(std::string what);
+
+  /// All three throw std::runtime_error if libarchive refuses.
+  void begin(const EntryHeader& header, std::uint64_t size);
+  /// The next bytes of the entry; all pieces together are as long as begin() was told.
+  void content(std::span<const char> bytes);
+  void finish();
+
+  /// What has been packed and not taken yet.
+  std::string& packed() noexcept { return packed_; }
+
+ private:
+  struct FreeWriter {
+    void operator()(archive* writer) const;
+  };
+  struct FreeEntry {
+    void operator()(archive_entry* entry) const;
+  };
+  friend struct Collect;
+  void check(int result) const;
+
+  std::string what_, packed_;
+  std::unique_ptr<archive, FreeWriter> writer_;
+  std::unique_ptr<archive_entry, FreeEntry> entry_;
+};
+
+}  // namespace tarutil
