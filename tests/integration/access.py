@@ -2,7 +2,9 @@
 
 import hashlib
 import http.client
+import os
 import pathlib
+import signal
 import stat
 import tempfile
 import unittest
@@ -73,6 +75,27 @@ class Access(unittest.TestCase):
             farm.start_coordinator()
             self.assertEqual(self.ask(farm, "/", Cookie=cookie)[0], 200)
             self.assertEqual(self.ask(farm, "/", Cookie=cookie[:-1])[0], 401)
+
+    def test_a_token_that_is_taken_out_of_the_file_opens_nothing_after_a_reload(self):
+        before = token_toml("token", ("rita", "read", "reading-token"))
+        after = token_toml("token", ("alma", "read", "other-token"))
+        with self.farm(before) as farm:
+            _, fields, _ = self.ask(farm, "/login", "POST", "token=reading-token",
+                                    Content_Type="application/x-www-form-urlencoded")
+            cookie = fields["Set-Cookie"].split(";")[0]
+            self.assertEqual(self.ask(farm, "/", Cookie=cookie)[0], 200)
+            # A file that is wrong changes nothing.
+            text = farm.config.read_text()
+            farm.config.write_text(text.replace('role = "read"', 'role = "reed"'))
+            os.kill(farm.coordinator_pid(), signal.SIGHUP)
+            wait_for(lambda: "reed" in farm.log_text(), 30, "the refusal")
+            self.assertEqual(self.ask(farm, "/", Cookie=cookie)[0], 200)
+            self.assertIn(before, text)
+            farm.config.write_text(text.replace(before, after))
+            os.kill(farm.coordinator_pid(), signal.SIGHUP)
+            wait_for(lambda: self.ask(farm, "/", Authorization="Bearer other-token")[0] == 200, 30, "the new token")
+            self.assertEqual(self.ask(farm, "/", Cookie=cookie)[0], 401)
+            self.assertEqual(self.ask(farm, "/", Authorization="Bearer reading-token")[0], 401)
 
     def test_this_machines_users_may_act_only_if_the_file_says_so_and_only_by_its_own_name(self):
         own = {"Sec_Fetch_Site": "same-origin"}

@@ -163,6 +163,28 @@ const Wrong kAfterStart[] = {
      "f:13: write [[repository.step]] above each step, not [repository.step]"},
 };
 
+// Line 10 and on are a token's.
+#define TOKEN "[[access.token]]\nname = 'ci'\nrole = 'read'\n"
+#define DIGEST "sha256 = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'\n"
+
+const Wrong kAccess[] = {
+    {"[access]\nread = 'some'\n", "f:11: read of [access] must be \"all\" or \"token\", not \"some\""},
+    {"[access]\nlocal = 'yes'\n", "f:11: local of [access] must be true or false, not text"},
+    {"[access]\nreed = 'all'\n", "f:11: [access] has no \"reed\" (did you mean \"read\"?)"},
+    {"[[access]]\n", "f:10: write [access] above its lines, once"},
+    {"[access]\ntoken = 'x'\n", "f:11: write [[access.token]] above each token, not [access.token]"},
+    {TOKEN, "f:10: token \"ci\" has no sha256: the token's SHA-256 in hexadecimal"},
+    {TOKEN "sha256 = 'secret'\n",
+     "f:13: sha256 of token \"ci\" must be 64 lower-case hexadecimal digits, as \"printf %s TOKEN | sha256sum\" "
+     "prints"},
+    {"[[access.token]]\nname = 'ci'\nrole = 'write'\n" DIGEST,
+     "f:12: role of token \"ci\" must be \"read\" or \"act\", not \"write\""},
+    {"[[access.token]]\nname = 'admin'\nrole = 'act'\n" DIGEST,
+     "f:11: a token cannot be called \"admin\": that name has a meaning of its own"},
+    {"[[access.token]]\nrole = 'act'\n" DIGEST, "f:10: [[access.token]] has no name: who it was given to"},
+    {TOKEN DIGEST TOKEN DIGEST, "f:15: there are two tokens called \"ci\""},
+};
+
 std::string message_of(const std::string& text) {
   try {
     config::parse(text, "f", "/");
@@ -184,6 +206,14 @@ TEST_CASE("a wrong file is refused with its line and a sentence that helps") {
 TEST_CASE("wrong builders, repositories and steps are refused with their line and a sentence that helps") {
   CHECK(message_of(std::string(kStart) + REPOSITORY STEP) == "(accepted)");
   for (const Wrong& wrong : kAfterStart) {
+    CAPTURE(wrong.text);
+    CHECK(message_of(kStart + wrong.text) == wrong.message);
+  }
+}
+
+TEST_CASE("wrong access is refused with its line and a sentence that helps, and no secret in it") {
+  CHECK(message_of(std::string(kStart) + TOKEN DIGEST REPOSITORY STEP) == "(accepted)");
+  for (const Wrong& wrong : kAccess) {
     CAPTURE(wrong.text);
     CHECK(message_of(kStart + wrong.text) == wrong.message);
   }
