@@ -72,4 +72,5 @@ function(xbuild_install_package)
   write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake COMPATIBILITY SameMinorVersion)
   install(FILES ${CMAKE_SOURCE_DIR}/cmake/xbuild-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/xbuild-config-version.cmake
     DESTINATION ${XBUILD_PACKAGE_PLACE} ${XBUILD_LIBRARIES})
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/cmake/find DESTINATION ${XBUILD_PACKAGE_PLACE} ${XBUILD_LIBRARIES})
 endfunction()

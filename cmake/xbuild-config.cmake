@@ -2,6 +2,7 @@
 # each that is installed here. Only what those stand on is looked for.
 
 function(xbuild_load component problem)
+  list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/find)
   set(parts_folder ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/parts)
   if(NOT EXISTS ${parts_folder}/${component}.cmake)
     file(GLOB installed RELATIVE ${parts_folder} ${parts_folder}/*-targets.cmake)

@@ -79,6 +79,9 @@ def parts(root):
                 elif section:
                     listed[section].append(word)
             part = Part(listed["NAME"][0], path.parent, listed)
+            # Sources that depend on what was found when it was configured.
+            for body in re.findall(rf"\btarget_sources\s*\(xbuild_{part.name}\s+PRIVATE([^)]*)\)", text):
+                part.sources |= {part.folder / item for item in body.split()}
             found[part.name] = part
     return found
 
