@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <io/event_loop.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -27,7 +28,7 @@ class FaultyStore final : public testing::ForwardingStore {
     ForwardingStore::apply(changes, epoch);
   }
 
-  int failures = 0, attempts = 0;
+  std::atomic<int> failures = 0, attempts = 0;  // also used by the pool's thread
 };
 
 const model::RepositoryName kRepository("demo");
