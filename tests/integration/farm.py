@@ -23,6 +23,10 @@ def programs():
     return pathlib.Path(os.environ["XBUILD_BIN"])
 
 
+#: What programs may take of memory is that many times as much in a build with a sanitizer.
+MEMORY_FACTOR = int(os.environ.get("XBUILD_MEMORY_FACTOR", "1"))
+
+
 def wait_for(condition, seconds, what):
     """Polls `condition` until it returns something true, and returns that."""
     deadline = time.monotonic() + seconds
