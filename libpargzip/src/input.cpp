@@ -19,7 +19,9 @@ void Input::make_room(std::size_t size) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, held);
   } else {
     Buffer larger;
-    larger.reserve(std::max({kReadSize, held + size, buffer_.capacity() + held}));
+    // Small at first: most files are.
+    larger.reserve(
+        std::max({kSmallestRead, held + size, std::min(4 * buffer_.capacity(), kReadSize), buffer_.capacity() + held}));
     if (held > 0) std::memcpy(larger.data(), buffer_.data() + begin_, held);
     buffer_ = std::move(larger);
   }

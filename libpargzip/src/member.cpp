@@ -103,7 +103,7 @@ Trailer parse_trailer(std::span<const char> bytes) {
 }
 
 MemberMaker::MemberMaker(int level, bool sized)
-    : level_(level), sized_(sized), compressor_(level == 0 ? nullptr : engine::make_compressor(level)) {}
+    : sized_(sized), compressor_(level == 0 ? nullptr : engine::make_compressor(level)) {}
 
 std::size_t MemberMaker::put_header(char* out) const {
   std::memset(out, 0, kFixedHeader);

@@ -49,7 +49,6 @@ class MemberMaker {
 
  private:
   std::size_t put_header(char* out) const;
-  int level_;
   bool sized_;
   std::unique_ptr<engine::Compressor> compressor_;
 };

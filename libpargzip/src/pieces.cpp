@@ -48,8 +48,8 @@ class Line final : public Pieces {
 
   Piece& next() override {
     std::unique_lock lock(mutex_);
-    if (threads_.size() == 0) {
-      threads_.start([this] { walk(); });
+    if (walking_.size() == 0) {
+      walking_.start([this] { walk(); });
     } else {
       slots_[taken_].state = State::free;
       taken_ = (taken_ + 1) % slots_.size();
@@ -91,12 +91,9 @@ class Line final : public Pieces {
     try {
       queue_.push_back(&slot);
       slot.state = State::queued;
-      if (idle_ < queue_.size() && inflating_ < thread_count_) {
-        threads_.start([this] { work(); });
-        ++inflating_;
-      }
+      if (idle_ < queue_.size() && inflating_.size() < thread_count_) inflating_.start([this] { work(); });
     } catch (...) {
-      if (inflating_ > 0 && slot.state == State::queued) return true;
+      if (inflating_.size() > 0 && slot.state == State::queued) return true;
       queue_.clear();
       slot.piece.input_size = 0;
       slot.piece.error = std::current_exception();
@@ -138,10 +135,11 @@ class Line final : public Pieces {
   std::mutex mutex_;
   std::condition_variable free_, queued_, ready_;
   std::deque<Slot*> queue_;
-  std::size_t idle_ = 0, inflating_ = 0;
+  std::size_t idle_ = 0;
   std::atomic<bool> stopping_ = false;
   Walker walker_;
-  Threads threads_;
+  // The walking thread starts the others, so it has to end first.
+  Threads inflating_, walking_;
 };
 
 }  // namespace
