@@ -27,6 +27,7 @@ EXCEPTIONS = {
     ("libpargzip/src/threads.cpp", "a thread"): "a library of its own, which uses nothing of ours; see docs/architecture.md",
     ("libpargzip/src/threads.h", "a thread"): "as threads.cpp",
     ("libbuild/base/src/random.cpp", "randomness"): "the system's RandomSource, handed in from main",
+    ("tools/pargzip/main.cpp", "the time"): "handed in from here; libio's clock would bring Boost",
 }
 
 
