@@ -1,6 +1,7 @@
 """The programs in docs/using-the-libraries.md, built as a stranger would build them: against an installed prefix, by CMake and
 by pkg-config, with static and with shared libraries. And what such a prefix holds."""
 
+import gzip
 import io
 import os
 import pathlib
@@ -16,6 +17,8 @@ PAGE = SOURCE / "docs/using-the-libraries.md"
 # What the farm needs and these libraries do not.
 OF_THE_FARM = ("Boost", "OpenSSL", "SQLite3", "RapidJSON", "tomlplusplus", "doctest", "Python3")
 KINDS = {"static": "OFF", "shared": "ON"}
+# What each does not need. tarutil stands on pargzip, so its prefix holds both.
+WITHOUT = {"pargzip": (*OF_THE_FARM, "LibArchive"), "tarutil": OF_THE_FARM}
 
 
 def without(*packages):
@@ -67,17 +70,18 @@ class OutsidePrograms(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory(prefix="xbuild-test.")
         cls.addClassCleanup(temporary.cleanup)
         cls.top = pathlib.Path(temporary.name)
-        for kind, shared in KINDS.items():
-            tree = cls.top / f"tree-{kind}"
-            configure(SOURCE, tree, "-DXBUILD_ONLY=tarutil", f"-DBUILD_SHARED_LIBS={shared}", "-DCMAKE_INSTALL_LIBDIR=lib",
-                      *without(*OF_THE_FARM))
-            run("cmake", "--build", tree, "--parallel", "2")
-            # Another prefix than the one that was configured, and then moved: nothing may know where it was.
-            run("cmake", "--install", tree, "--prefix", cls.top / "first" / kind)
+        for library, needless in WITHOUT.items():
+            for kind, shared in KINDS.items():
+                tree = cls.top / f"tree-{library}-{kind}"
+                configure(SOURCE, tree, f"-DXBUILD_ONLY={library}", f"-DBUILD_SHARED_LIBS={shared}", "-DCMAKE_INSTALL_LIBDIR=lib", "-DCMAKE_UNITY_BUILD=ON",
+                          *without(*needless))
+                run("cmake", "--build", tree, "--parallel", "2")
+                # Another prefix than the one that was configured, and then moved: nothing may know where it was.
+                run("cmake", "--install", tree, "--prefix", cls.top / "first" / library / kind)
         (cls.top / "first").rename(cls.top / "prefix")
 
-    def prefix(self, kind):
-        return self.top / "prefix" / kind
+    def prefix(self, kind, library="tarutil"):
+        return self.top / "prefix" / library / kind
 
     def folder(self, *words):
         return self.top / "-".join(words)
@@ -85,16 +89,17 @@ class OutsidePrograms(unittest.TestCase):
     def built_by_cmake(self, example, kind):
         source = self.folder(example.name, kind, "cmake")
         example.write(source)
-        configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix(kind)}", *without(*OF_THE_FARM))
+        configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix(kind, example.library)}",
+                  *without(*WITHOUT[example.library]))
         said = run("cmake", "--build", source / "build", "--verbose")
         return source / "build" / example.name, said, {}
 
     def built_by_pkg_config(self, example, kind):
         source = self.folder(example.name, kind, "pkg-config")
         example.write(source)
-        environment = dict(os.environ, PKG_CONFIG_PATH=str(self.prefix(kind) / "lib/pkgconfig"))
+        environment = dict(os.environ, PKG_CONFIG_PATH=str(self.prefix(kind, example.library) / "lib/pkgconfig"))
         said = run("bash", "-exc", example.command, cwd=source, env=environment)
-        return source / example.name, said, {"LD_LIBRARY_PATH": str(self.prefix(kind) / "lib")}
+        return source / example.name, said, {"LD_LIBRARY_PATH": str(self.prefix(kind, example.library) / "lib")}
 
     def each(self, library):
         """Each of the four ways: the program, what the building said, and the environment that the program needs."""
@@ -113,7 +118,7 @@ class OutsidePrograms(unittest.TestCase):
         soname = f"lib{library}.so.0.1"
         self.assertEqual(f"[{soname}]" in needed, kind == "shared", needed)
         if kind == "shared":
-            self.assertIn(f"{soname} => {self.prefix(kind)}/lib/{soname}", loaded)
+            self.assertIn(f"{soname} => {self.prefix(kind, library)}/lib/{soname}", loaded)
 
     def test_tarutil_unpacks_for_an_outside_program(self):
         archive = self.top / "archive.tar.gz"
@@ -127,9 +132,30 @@ class OutsidePrograms(unittest.TestCase):
             self.assertEqual(answer, "1 entries, 6 bytes\n")
             self.assertEqual((target / "folder/file").read_text(), "inside")
 
+    def test_pargzip_compresses_and_decompresses_for_an_outside_program(self):
+        content = self.top / "content"
+        content.write_bytes(b"".join(b"line %d\n" % i for i in range(300_000)))
+        packed, back = self.top / "packed", self.top / "back"
+        for kind, program, said, environment in self.each("pargzip"):
+            self.check_links(kind, "pargzip", program, said, environment)
+            for source, target, flags in ((content, packed, ()), (packed, back, ("-d",))):
+                with open(source, "rb") as stdin, open(target, "wb") as stdout:
+                    subprocess.run([program, *flags], stdin=stdin, stdout=stdout, check=True, timeout=100,
+                                   env=dict(os.environ, **environment))
+            self.assertTrue(content.read_bytes() == gzip.decompress(packed.read_bytes()) == back.read_bytes())
+            self.assertLess(packed.stat().st_size, content.stat().st_size // 2)
+
+    def test_the_tool_that_comes_with_pargzip_runs_from_its_prefix(self):
+        for kind in KINDS:
+            tool = self.prefix(kind, "pargzip") / "bin/pargzip"
+            self.assertNotRegex(run("ldd", tool), "(?i)boost|libssl|libarchive|not found")
+            self.assertEqual("libpargzip.so.0.1" in run("readelf", "-d", tool), kind == "shared")
+            self.assertIn("pargzip (xbuild) 0.1.0", run(tool, "--version"))
+            self.assertTrue((self.prefix(kind, "pargzip") / "share/man/man1/pargzip.1").is_file())
+
     def test_shared_libraries_show_only_their_namespace_and_say_their_soname(self):
         libraries = [path for path in (self.prefix("shared") / "lib").glob("*.so.*") if not path.is_symlink()]
-        self.assertTrue(libraries)
+        self.assertEqual(len(libraries), 2)
         for path in libraries:
             library = path.name.removeprefix("lib").partition(".")[0]
             self.assertEqual(path.name, f"lib{library}.so.0.1.0")
@@ -141,11 +167,15 @@ class OutsidePrograms(unittest.TestCase):
 
     def test_a_prefix_holds_one_kind_and_nothing_of_the_farm(self):
         for kind in KINDS:
-            files = {path.relative_to(self.prefix(kind)).as_posix() for path in self.prefix(kind).rglob("*")}
-            self.assertEqual("lib/libtarutil.a" in files, kind == "static")
-            self.assertEqual("lib/libtarutil.so" in files, kind == "shared")
-            self.assertIn("include/xbuild/tarutil/extract.h", files)
-            self.assertFalse([name for name in files if re.search("coordinator|systemd|include/xbuild/(io|build)", name)])
+            for library in WITHOUT:
+                prefix = self.prefix(kind, library)
+                files = {path.relative_to(prefix).as_posix() for path in prefix.rglob("*")}
+                for each in {"pargzip", library}:
+                    self.assertEqual(f"lib/lib{each}.a" in files, kind == "static")
+                    self.assertEqual(f"lib/lib{each}.so" in files, kind == "shared")
+                    self.assertIn(f"include/xbuild/{each}/export.h", files)
+                self.assertEqual("bin/pargzip" in files, library == "pargzip")
+                self.assertFalse([name for name in files if re.search("coordinator|systemd|basics|include/xbuild/(io|build)", name)])
 
     def test_pkg_config_names_private_things_only_to_who_needs_them(self):
         for kind in KINDS:
@@ -176,13 +206,17 @@ class OutsidePrograms(unittest.TestCase):
 
     def test_what_a_component_needs_and_is_not_there_is_named(self):
         for kind, needs in (("static", True), ("shared", False)):
-            source = self.consumer(f"needs-{kind}", "COMPONENTS", "tarutil")
+            source = self.consumer(f"needs-{kind}", "COMPONENTS", "pargzip", "tarutil")
             said = configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix(kind)}", *without("LibArchive"))
             if needs:
                 self.assertIn("component tarutil needs LibArchive", " ".join(said.split()))
                 self.assertRegex(said, "found (0|FALSE) ")
             else:
                 self.assertRegex(said, "found (1|TRUE) ")
+
+    def test_only_what_the_named_components_need_is_looked_for(self):
+        source = self.consumer("one", "REQUIRED", "COMPONENTS", "pargzip")
+        configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix('static')}", *without(*WITHOUT["pargzip"]))
 
     def test_without_components_all_that_is_installed_is_loaded(self):
         source = self.consumer("all", "0.1", "REQUIRED")
