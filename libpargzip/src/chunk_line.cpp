@@ -46,6 +46,7 @@ void ChunkLine::close_chunk() {
     return;
   }
   std::unique_lock lock(mutex_);
+  chunk.number = head_;
   chunk.done = false;
   chunk.error = nullptr;
   queue_.push_back(&chunk);
@@ -80,7 +81,7 @@ void ChunkLine::drain() {
 
 void ChunkLine::compress_here(std::span<const char> input) {
   if (!own_maker_) own_maker_ = std::make_unique<MemberMaker>(level_, sized_);
-  deliver_(own_maker_->make(input, at(head_).output));
+  deliver_(own_maker_->make(input, here_++, at(head_).output));
 }
 
 void ChunkLine::deliver_oldest(std::unique_lock<std::mutex>& lock) {
@@ -111,7 +112,7 @@ void ChunkLine::work() {
     lock.unlock();
     try {
       if (!maker) maker = std::make_unique<MemberMaker>(level_, sized_);
-      chunk.member = maker->make({chunk.input.data(), chunk.input_size}, chunk.output);
+      chunk.member = maker->make({chunk.input.data(), chunk.input_size}, chunk.number, chunk.output);
     } catch (...) {
       chunk.error = std::current_exception();
     }

@@ -48,6 +48,7 @@ class ChunkLine {
   struct Chunk {
     Buffer input, output;
     std::size_t input_size = 0;
+    std::uint64_t number = 0;
     std::span<const char> member;
     std::exception_ptr error;
     bool done = false;
@@ -66,6 +67,7 @@ class ChunkLine {
   const Deliver deliver_;
   std::unique_ptr<MemberMaker> own_maker_;
   std::size_t open_size_ = 0;
+  std::uint64_t here_ = 0;           ///< chunks compressed on the caller's thread
   std::size_t head_ = 0, tail_ = 0;  ///< the open chunk; the oldest one not yet delivered
 
   std::vector<Chunk> chunks_;

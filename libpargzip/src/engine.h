@@ -14,8 +14,8 @@ namespace pargzip::engine {
 class Compressor {
  public:
   virtual ~Compressor() = default;
-  /// How many bytes of `out` hold all of `in`; 0 if they do not suffice.
-  virtual std::size_t compress(std::span<const char> in, std::span<char> out) = 0;
+  /// How many bytes of `out` hold all of `in`, the file's chunk with this number; 0 if they do not suffice.
+  virtual std::size_t compress(std::span<const char> in, std::span<char> out, std::uint64_t number) = 0;
 };
 
 /// Inflates what lies in memory as a whole.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <vector>
 
 #include "engines.h"
 
@@ -14,6 +15,31 @@ std::uint8_t* octets(const char* data) { return reinterpret_cast<std::uint8_t*>(
 std::uint32_t size_for_isal(std::size_t size) {
   return static_cast<std::uint32_t>(std::min<std::size_t>(size, std::numeric_limits<std::uint32_t>::max()));
 }
+
+class IsalCompressor final : public Compressor {
+ public:
+  explicit IsalCompressor(int level)
+      : level_(static_cast<std::uint32_t>(level)),
+        working_(std::array{0, ISAL_DEF_LVL1_DEFAULT, ISAL_DEF_LVL2_DEFAULT, ISAL_DEF_LVL3_DEFAULT}.at(level)) {}
+
+  std::size_t compress(std::span<const char> in, std::span<char> out, std::uint64_t) override {
+    isal_deflate_stateless_init(&state_);
+    state_.level = level_;
+    state_.level_buf = working_.data();
+    state_.level_buf_size = size_for_isal(working_.size());
+    state_.next_in = octets(in.data());
+    state_.avail_in = size_for_isal(in.size());
+    state_.next_out = octets(out.data());
+    state_.avail_out = size_for_isal(out.size());
+    state_.end_of_stream = 1;
+    return isal_deflate_stateless(&state_) == COMP_OK ? state_.total_out : 0;
+  }
+
+ private:
+  const std::uint32_t level_;
+  std::vector<std::uint8_t> working_;
+  isal_zstream state_{};
+};
 
 class IsalStream final : public StreamInflater {
  public:
@@ -57,6 +83,7 @@ class IsalStream final : public StreamInflater {
 
 }  // namespace
 
+std::unique_ptr<Compressor> make_isal_compressor(int level) { return std::make_unique<IsalCompressor>(level); }
 std::unique_ptr<StreamInflater> make_stream_inflater() { return std::make_unique<IsalStream>(); }
 
 }  // namespace pargzip::engine

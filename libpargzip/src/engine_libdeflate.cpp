@@ -13,7 +13,7 @@ class DeflateCompressor final : public Compressor {
   explicit DeflateCompressor(int level) : state_(libdeflate_alloc_compressor(level)) {
     if (!state_) throw std::bad_alloc();
   }
-  std::size_t compress(std::span<const char> in, std::span<char> out) override {
+  std::size_t compress(std::span<const char> in, std::span<char> out, std::uint64_t) override {
     return libdeflate_deflate_compress(state_.get(), in.data(), in.size(), out.data(), out.size());
   }
 

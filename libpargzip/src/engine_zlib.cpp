@@ -24,7 +24,7 @@ class ZlibCompressor final : public Compressor {
   ZlibCompressor(const ZlibCompressor&) = delete;
   ZlibCompressor& operator=(const ZlibCompressor&) = delete;
 
-  std::size_t compress(std::span<const char> in, std::span<char> out) override {
+  std::size_t compress(std::span<const char> in, std::span<char> out, std::uint64_t) override {
     deflateReset(&state_);
     state_.next_in = bytef(in.data());
     state_.avail_in = piece_size(in.size());

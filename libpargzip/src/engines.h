@@ -9,7 +9,7 @@ namespace pargzip::engine {
 std::unique_ptr<Compressor> make_libdeflate_compressor(int level);
 /// 1 to 9.
 std::unique_ptr<Compressor> make_zlib_compressor(int level);
-/// 0 to 3.
+/// 1 to 3.
 std::unique_ptr<Compressor> make_isal_compressor(int level);
 
 }  // namespace pargzip::engine

@@ -120,12 +120,12 @@ std::size_t MemberMaker::put_header(char* out) const {
   return kFixedHeader + 2 + kSizeField;
 }
 
-std::span<const char> MemberMaker::make(std::span<const char> input, Buffer& output) {
+std::span<const char> MemberMaker::make(std::span<const char> input, std::uint64_t number, Buffer& output) {
   const std::size_t stored = stored_size(input.size());
   output.reserve(kFixedHeader + 2 + kSizeField + stored + kTrailerSize);
   char* const begin = output.data();
   const std::size_t header = put_header(begin);
-  const std::size_t compressed = compressor_ ? compressor_->compress(input, {begin + header, stored}) : 0;
+  const std::size_t compressed = compressor_ ? compressor_->compress(input, {begin + header, stored}, number) : 0;
   char* at = compressed > 0 ? begin + header + compressed : put_stored(input, begin + header);
   at = put_little_endian(at, engine::crc32(0, input), 4);
   at = put_little_endian(at, static_cast<std::uint32_t>(input.size()), 4);

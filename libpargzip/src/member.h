@@ -43,9 +43,9 @@ class MemberMaker {
  public:
   /// With `sized`, members say how long they are.
   MemberMaker(int level, bool sized);
-  /// The member that holds `input`; it lies in `output`, which is never larger than `input` and 5 bytes for each 65,535
-  /// of it and 33 bytes.
-  std::span<const char> make(std::span<const char> input, Buffer& output);
+  /// The member that holds `input`, the chunk with this `number`; it lies in `output`, which is never larger than
+  /// `input` and 5 bytes for each 65,535 of it and 33 bytes.
+  std::span<const char> make(std::span<const char> input, std::uint64_t number, Buffer& output);
 
  private:
   std::size_t put_header(char* out) const;
