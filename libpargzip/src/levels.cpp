@@ -24,17 +24,17 @@ std::unique_ptr<Compressor> by_isal(int level) {
 #endif
 }
 
-/// Two chunks by one, every third by the other.
+/// Every second chunk by the other.
 class TakingTurns final : public Compressor {
  public:
-  TakingTurns(std::unique_ptr<Compressor> two, std::unique_ptr<Compressor> third)
-      : two_(std::move(two)), third_(std::move(third)) {}
+  TakingTurns(std::unique_ptr<Compressor> one, std::unique_ptr<Compressor> other)
+      : one_(std::move(one)), other_(std::move(other)) {}
   std::size_t compress(std::span<const char> in, std::span<char> out, std::uint64_t number) override {
-    return (number % 3 == 2 ? third_ : two_)->compress(in, out, number);
+    return (number % 2 == 0 ? one_ : other_)->compress(in, out, number);
   }
 
  private:
-  std::unique_ptr<Compressor> two_, third_;
+  std::unique_ptr<Compressor> one_, other_;
 };
 
 }  // namespace
