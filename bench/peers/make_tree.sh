@@ -20,7 +20,7 @@ chmod 755 "$work"
 (cd "$work/packages" && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}")
 for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/tree"; done
 # Libraries, objects and compressed files are no small files of text.
-find "$work/tree" -type f \( -name '*.a' -o -name '*.so*' -o -name '*.gz' -o -size +1M \) -delete
+find "$work/tree" -type f \( -name '*.a' -o -name '*.so*' -o -name '*.gz' -o -size +2M \) -delete
 find "$work/tree" -type l -delete
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@1500000000 --format=gnu -C "$work/tree" -cf "$output" .
 printf '%s files, %s bytes, sha256 %s\n' "$(find "$work/tree" -type f | wc -l)" "$(stat -c %s "$output")" \
