@@ -90,7 +90,8 @@ std::size_t ToBlocking::read(std::span<char> into) {
   bool wake = false;
   {
     std::unique_lock lock(impl_->mutex);
-    impl_->changed.wait(lock, [this] { return impl_->finished || !impl_->bytes.empty(); });
+    impl_->changed.wait(lock, [this] { return impl_->finished || impl_->reader_gone || !impl_->bytes.empty(); });
+    if (impl_->reader_gone) return 0;
     if (impl_->writer_error) std::rethrow_exception(impl_->writer_error);
     count = impl_->bytes.take(into);
     // Half empty is soon enough: this side only ever waits when all is gone.
@@ -106,6 +107,7 @@ void ToBlocking::stop_reading(std::exception_ptr error) {
     impl_->reader_gone = true;
     impl_->reader_error = std::move(error);
     impl_->bytes.clear();
+    impl_->changed.notify_one();
     if (!std::exchange(impl_->coroutine_waits, false)) return;
   }
   wake_coroutine(impl_);

@@ -5,10 +5,19 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
 namespace tarutil {
+
+namespace {
+
+constexpr std::size_t kBlock = 512;
+/// Tapes were filled up with zeros; 10 KiB is usual.
+constexpr std::uint64_t kMaxRest = std::uint64_t{16} << 20;
+
+}  // namespace
 
 /// libarchive's read callback. Errors cannot pass through C frames and wait in the reader.
 struct Feed {
@@ -28,8 +37,8 @@ struct Feed {
 
 void ArchiveReader::Free::operator()(archive* reader) const { archive_read_free(reader); }
 
-ArchiveReader::ArchiveReader(const Source& source, const ExtractOptions& options)
-    : expansion_(options.limits.expansion), stream_(source, options.packings), reader_(archive_read_new()) {
+ArchiveReader::ArchiveReader(const Source& source, const ExtractOptions& options, unsigned threads)
+    : expansion_(options.limits.expansion), stream_(source, options, threads), reader_(archive_read_new()) {
   if (!reader_) throw std::bad_alloc();
   // Exactly tar: nothing is guessed from what the stranger sent.
   if (archive_read_set_format(reader_.get(), ARCHIVE_FORMAT_TAR) != ARCHIVE_OK ||
@@ -38,7 +47,29 @@ ArchiveReader::ArchiveReader(const Source& source, const ExtractOptions& options
   }
 }
 
+// Whole blocks, so that libarchive need not copy any together. Empty at the end.
 std::span<const char> ArchiveReader::pull() {
+  if (rest_.empty()) rest_ = checked_piece();
+  const std::size_t whole = rest_.size() / kBlock * kBlock;
+  if (whole > 0) {
+    given_ = rest_.first(whole);
+    rest_ = rest_.subspan(whole);
+  } else {
+    std::size_t filled = 0;
+    while (filled < kBlock && !rest_.empty()) {
+      const std::size_t size = std::min(rest_.size(), kBlock - filled);
+      std::copy_n(rest_.data(), size, block_.data() + filled);
+      filled += size;
+      rest_ = rest_.subspan(size);
+      if (rest_.empty() && filled < kBlock) rest_ = checked_piece();
+    }
+    given_ = std::span(block_).first(filled);
+  }
+  given_end_ += given_.size();
+  return given_;
+}
+
+std::span<const char> ArchiveReader::checked_piece() {
   const std::span<const char> piece = stream_.next();
   const std::uint64_t out = stream_.bytes_out();
   if (expansion_ != 0 && out > kFreeExpansion && (out - kFreeExpansion) / expansion_ > stream_.bytes_in()) {
@@ -79,6 +110,29 @@ bool ArchiveReader::next_block(Block& block, std::uint64_t size) {
   } while (count == 0);
   block = {{static_cast<const char*>(bytes), count}, static_cast<std::uint64_t>(offset)};
   return true;
+}
+
+void ArchiveReader::check_rest() {
+  const auto header_position = static_cast<std::uint64_t>(archive_read_header_position(reader_.get()));
+  const auto read = static_cast<std::uint64_t>(archive_filter_bytes(reader_.get(), 0));
+  name_.clear();
+  if (given_end_ <= header_position) fail("unexpected EOF: the blocks at the archive's end are missing");
+  // libarchive has looked at no more than these.
+  std::span<const char> piece = given_.last(std::min<std::uint64_t>(given_.size(), given_end_ - read));
+  try {
+    for (std::uint64_t size = 0; size <= kMaxRest; size += piece.size()) {
+      if (std::any_of(piece.begin(), piece.end(), [](char c) { return c != 0; })) {
+        fail("bytes follow the archive's end");
+      }
+      piece = pull();
+      if (piece.empty()) return;
+    }
+  } catch (const StreamError&) {
+    failure_ = std::current_exception();
+    fail();
+  }
+  throw ExtractError(ExtractErrorKind::limit, "",
+                     "tar file goes on after its end for more than " + std::to_string(kMaxRest) + " bytes");
 }
 
 void ArchiveReader::fail() const {

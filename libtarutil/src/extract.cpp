@@ -1,7 +1,8 @@
-// How it works: ArchiveReader gives headers and blocks; everything that touches the disk is done here, on descriptors
-// opened beneath the directory. A file is written under a temporary name in its final directory and renamed last.
-// Invariant: no path that came out of the archive is ever given to a call that would resolve it from the process's own
-// root or working directory, or through a symbolic link.
+// How it works: ArchiveReader gives headers and blocks; everything that touches the disk is done here and in FileMaker,
+// on descriptors opened beneath the directory. Small files are collected and made by a few threads, all else is done at
+// once; what a file that is not made yet could matter to waits for it, so that the outcome is that of one thread.
+// Invariant: no path that came out of the archive is ever given to a call that would resolve it from the
+// process's own root or working directory, or through a symbolic link.
 
 #include <tarutil/extract.h>
 #include <tarutil/path_rule.h>
@@ -14,16 +15,18 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <string_view>
 #include <system_error>
-#include <unordered_set>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive_reader.h"
+#include "directories.h"
+#include "file_maker.h"
+#include "new_file.h"
 
 namespace tarutil {
 
@@ -31,40 +34,32 @@ namespace {
 
 using Kind = ExtractErrorKind;
 
-bool is_zeros(std::string_view bytes) {
-  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
+/// More threads than that have nothing to do: the archive is parsed by one.
+constexpr unsigned kMostThreads = 4;
 
-/// A file's identity while it exists.
-struct FileId {
-  dev_t device;
-  ino_t inode;
-  friend bool operator==(const FileId&, const FileId&) = default;
-};
-
-struct HashFileId {
-  std::size_t operator()(const FileId& id) const {
-    return std::hash<ino_t>()(id.inode) ^ (id.device * 0x9e3779b97f4a7c15);
-  }
-};
-
-struct Name {
-  std::string parent, leaf;
-};
-
-Name split_last(const std::string& cleaned) {
-  const std::size_t slash = cleaned.rfind('/');
-  if (slash == std::string::npos) return {".", cleaned};
-  return {cleaned.substr(0, slash), cleaned.substr(slash + 1)};
+unsigned threads_for(const ExtractOptions& options) {
+  if (options.threads != 0) return std::min(options.threads, kMostThreads);
+  cpu_set_t usable;
+  const bool known = ::sched_getaffinity(0, sizeof usable, &usable) == 0;
+  return std::clamp(known ? static_cast<unsigned>(CPU_COUNT(&usable)) : 1U, 1U, kMostThreads);
 }
 
 class Extraction {
  public:
   Extraction(const Source& source, int directory_fd, const ExtractOptions& options)
-      : options_(options), beneath_(directory_fd, options.method), reader_(source, options) {}
+      : options_(options),
+        beneath_(directory_fd, options.method),
+        directories_(directory_fd, options.method),
+        reader_(source, options, threads_for(options)),
+        maker_(threads_for(options) > 1 ? threads_for(options) : 0) {}
 
   ExtractReport run() {
-    while (archive_entry* entry = reader_.next()) take(entry);
+    try {
+      take_all();
+    } catch (const FileFailure& failure) {
+      fail_io(failure.error(), failure.name());
+    }
+    report_.times_not_set = maker_.times_not_set();
     return report_;
   }
 
@@ -73,11 +68,24 @@ class Extraction {
     throw ExtractError(kind, reader_.name(), sentence);
   }
 
-  [[noreturn]] void fail_io(const PathError& error) const {
+  void take_all() {
+    try {
+      while (archive_entry* entry = reader_.next()) take(entry);
+      if (options_.after_end == AfterEnd::check) reader_.check_rest();
+    } catch (const ExtractError&) {
+      maker_.wait();  // what failed before comes first
+      throw;
+    }
+    maker_.wait();
+  }
+
+  [[noreturn]] void fail_io(const PathError& error) const { fail_io(error, reader_.name()); }
+
+  [[noreturn]] void fail_io(const PathError& error, const std::string& name) const {
     const bool full = error.code().value() == ENOSPC || error.code().value() == EDQUOT;
     const bool alone = options_.directory_name.empty();
     const std::string sentence = alone ? error.what() : error.below(options_.directory_name).what();
-    fail(full ? Kind::no_space : Kind::io, sentence);
+    throw ExtractError(full ? Kind::no_space : Kind::io, name, sentence);
   }
 
   [[noreturn]] void fail_io(std::string_view attempt, std::string_view relative, int error_number) const {
@@ -127,26 +135,56 @@ class Extraction {
     return cleaned;
   }
 
-  /// The directory `cleaned`, made if it is missing. It stays open for the entries that follow.
-  int open_directory(const std::string& cleaned) {
-    if (cleaned == open_path_ && open_fd_.get() >= 0) return open_fd_.get();
+  /// The directory `cleaned`, made if it is missing.
+  Directories::Handle open_directory(std::string_view cleaned) {
+    if (cleaned == open_path_ && open_) return open_;
+    wait_for_parts_of(cleaned);
+    open_.reset();
     try {
-      open_fd_ = beneath_.make_directories(cleaned);
+      open_ = directories_.open(cleaned);
     } catch (const PathError& error) {
-      open_path_.clear();
-      open_fd_.reset();
       fail_io(error);
     }
     open_path_ = cleaned;
-    return open_fd_.get();
+    return open_;
+  }
+
+  /// A file of that path, or where a directory is to be, must be there (and in the way) before anything else is.
+  void wait_for_parts_of(std::string_view cleaned) {
+    for (std::size_t end = 0; end != cleaned.size();) {
+      end = std::min(cleaned.find('/', end + 1), cleaned.size());
+      if (maker_.pending(std::string(cleaned.substr(0, end)))) return maker_.wait();
+    }
   }
 
   void write_file(archive_entry* entry, const std::string& cleaned) {
     if (archive_entry_size(entry) < 0) fail(Kind::bad_tar, "tar error: archive/tar: invalid tar header");
     const auto size = static_cast<std::uint64_t>(archive_entry_size(entry));
     check_size(size);
-    const Name name = split_last(cleaned);
-    const int directory = open_directory(name.parent);
+    const Directories::Handle directory = open_directory(split_last(cleaned).parent);
+    if (maker_.pending(cleaned)) maker_.wait();
+    const FileMeta meta = meta_of(entry);
+    if (size > FileMaker::kMaxSize) {
+      write_large_file(directory->get(), cleaned, size, meta);
+    } else {
+      read_content(maker_.room(size));
+      maker_.add({.directory = directory, .path = cleaned, .name = reader_.name(), .meta = meta, .size = size});
+    }
+    report_.bytes += size;
+  }
+
+  void read_content(std::span<char> into) {
+    ArchiveReader::Block block{};
+    std::size_t filled = 0;
+    while (reader_.next_block(block, into.size())) {
+      if (block.offset > filled) std::fill(into.begin() + filled, into.begin() + block.offset, '\0');
+      block.bytes.copy(into.data() + block.offset, block.bytes.size());
+      filled = std::max(filled, block.offset + block.bytes.size());
+    }
+    std::fill(into.begin() + filled, into.end(), '\0');
+  }
+
+  void write_large_file(int directory, const std::string& cleaned, std::uint64_t size, const FileMeta& meta) {
     Fd file;
     Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
       // O_EXCL: whatever has that name already is neither written to nor followed.
@@ -154,10 +192,21 @@ class Extraction {
       return file.get() >= 0;
     });
     if (!temporary.made()) fail_io("open", cleaned, errno);
-    write_data(file.get(), size, cleaned);
-    finish_file(file.get(), entry, cleaned);
-    put_in_place(temporary, name.leaf, cleaned);
-    report_.bytes += size;
+    try {
+      ArchiveReader::Block block{};
+      while (reader_.next_block(block, size)) write_at(file.get(), block.bytes, block.offset, cleaned);
+      maker_.also_made(finish_file(file.get(), size, meta, cleaned));
+    } catch (const PathError& error) {
+      fail_io(error);
+    }
+    put_in_place(temporary, cleaned);
+  }
+
+  FileMeta meta_of(archive_entry* entry) const {
+    timespec time{.tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry)};
+    const auto now = static_cast<std::time_t>(options_.now.time_since_epoch().count());
+    if (time.tv_sec >= now) time = {.tv_sec = now, .tv_nsec = 0};
+    return {.mode = archive_entry_perm(entry) & 0777U, .time = time};
   }
 
   void check_size(std::uint64_t size) const {
@@ -172,39 +221,8 @@ class Extraction {
     }
   }
 
-  void write_data(int file, std::uint64_t size, const std::string& cleaned) {
-    ArchiveReader::Block block{};
-    while (reader_.next_block(block, size)) write_block(file, block, cleaned);
-    // Sets the end of a file that ends in a hole.
-    if (::ftruncate(file, static_cast<off_t>(size)) != 0) fail_io("truncate", cleaned, errno);
-  }
-
-  void write_block(int file, ArchiveReader::Block block, const std::string& cleaned) const {
-    if (is_zeros(block.bytes)) return;  // a hole reads the same and takes no room
-    while (!block.bytes.empty()) {
-      const ssize_t written = ::pwrite(file, block.bytes.data(), block.bytes.size(), static_cast<off_t>(block.offset));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_io("error writing to", cleaned, errno);
-      block.bytes.remove_prefix(static_cast<std::size_t>(written));
-      block.offset += static_cast<std::uint64_t>(written);
-    }
-  }
-
-  void finish_file(int file, archive_entry* entry, const std::string& cleaned) {
-    if (::fchmod(file, archive_entry_perm(entry) & 0777) != 0) fail_io("chmod", cleaned, errno);
-    timespec time{.tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry)};
-    const auto now = static_cast<std::time_t>(options_.now.time_since_epoch().count());
-    if (time.tv_sec >= now) time = {.tv_sec = now, .tv_nsec = 0};
-    const timespec times[2] = {time, time};
-    // A time that the file system cannot keep is no reason to lose the file.
-    if (::futimens(file, times) != 0) ++report_.times_not_set;
-    struct stat status {};
-    if (::fstat(file, &status) != 0) fail_io("stat", cleaned, errno);
-    made_.insert({status.st_dev, status.st_ino});
-  }
-
-  void put_in_place(Temporary& temporary, const std::string& leaf, const std::string& cleaned) {
-    if (!temporary.put_in_place(leaf)) fail_io("open", cleaned, errno);
+  void put_in_place(Temporary& temporary, const std::string& cleaned) {
+    if (!temporary.put_in_place(std::string(split_last(cleaned).leaf))) fail_io("open", cleaned, errno);
   }
 
   void make_symlink(archive_entry* entry, const std::string& cleaned) {
@@ -219,18 +237,21 @@ class Extraction {
     const std::string what = "tar file entry " + quoted(reader_.name()) + " is a symbolic link to " + quoted(target);
     if (options_.symlinks == SymlinkPolicy::refuse) fail(Kind::unsupported_type, what + "; none are accepted here");
     if (const auto problem = symlink_problem(cleaned, target)) fail(Kind::bad_name, what + ": " + *problem);
-    const Name name = split_last(cleaned);
-    const int directory = open_directory(name.parent);
-    Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
-      return ::symlinkat(target.c_str(), directory, temporary_name) == 0;
+    const SplitName name = split_last(cleaned);
+    const Directories::Handle directory = open_directory(name.parent);
+    if (maker_.pending(cleaned)) maker_.wait();
+    if (::symlinkat(target.c_str(), directory->get(), name.leaf.data()) == 0) return;
+    if (errno != EEXIST) fail_io("symlink", cleaned, errno);
+    Temporary temporary(directory->get(), temporaries_, [&](const char* temporary_name) {
+      return ::symlinkat(target.c_str(), directory->get(), temporary_name) == 0;
     });
-    if (!temporary.made()) fail_io("symlink", cleaned, errno);
-    if (!temporary.put_in_place(name.leaf)) fail_io("symlink", cleaned, errno);
+    if (!temporary.made() || !temporary.put_in_place(std::string(name.leaf))) fail_io("symlink", cleaned, errno);
   }
 
   void make_link(const std::string& cleaned, std::string_view target_name) {
     const std::string target = checked_target(target_name);
-    const Name from = split_last(target), to = split_last(cleaned);
+    const SplitName from = split_last(target);
+    maker_.wait();
     const std::string refusal = "tar file entry " + quoted(reader_.name()) + " is a hard link to " +
                                 quoted(target_name) + ", which is no file that this archive made";
     Fd source;
@@ -242,18 +263,20 @@ class Extraction {
     if (options_.symlinks == SymlinkPolicy::inside) {
       // A second name of a symbolic link is a link of its own: what it means depends on where it lies.
       std::array<char, PATH_MAX> text;
-      const ssize_t size = ::readlinkat(source.get(), from.leaf.c_str(), text.data(), text.size());
+      const ssize_t size = ::readlinkat(source.get(), from.leaf.data(), text.data(), text.size());
       if (size >= 0) return place_symlink(cleaned, std::string(text.data(), static_cast<std::size_t>(size)));
     }
-    if (!is_ours(source.get(), from.leaf)) fail(Kind::bad_name, refusal);
-    const int directory = open_directory(to.parent);
-    Temporary temporary(directory, temporaries_, [&](const char* temporary_name) {
-      return ::linkat(source.get(), from.leaf.c_str(), directory, temporary_name, 0) == 0;
+    if (!is_ours(source.get(), from.leaf.data())) fail(Kind::bad_name, refusal);
+    const SplitName to = split_last(cleaned);
+    const Directories::Handle directory = open_directory(to.parent);
+    if (is_same(source.get(), from.leaf.data(), directory->get(), to.leaf.data())) return;
+    Temporary temporary(directory->get(), temporaries_, [&](const char* temporary_name) {
+      return ::linkat(source.get(), from.leaf.data(), directory->get(), temporary_name, 0) == 0;
     });
     if (!temporary.made()) fail_io("link", cleaned, errno);
     // Somebody else may have exchanged the file between the look and the link.
-    if (!is_ours(directory, temporary.name())) fail(Kind::bad_name, refusal);
-    put_in_place(temporary, to.leaf, cleaned);
+    if (!is_ours(directory->get(), temporary.name())) fail(Kind::bad_name, refusal);
+    put_in_place(temporary, cleaned);
   }
 
   std::string checked_target(std::string_view target_name) const {
@@ -265,20 +288,29 @@ class Extraction {
     return cleaned_path(target_name);
   }
 
-  bool is_ours(int directory, const std::string& leaf) const {
+  static bool is_same(int directory, const char* leaf, int other_directory, const char* other_leaf) {
+    struct stat status {
+    }, other{};
+    return ::fstatat(directory, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ::fstatat(other_directory, other_leaf, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
+           FileId{status.st_dev, status.st_ino} == FileId{other.st_dev, other.st_ino};
+  }
+
+  bool is_ours(int directory, const char* leaf) {
     struct stat status {};
-    return ::fstatat(directory, leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-           made_.contains({status.st_dev, status.st_ino});
+    return ::fstatat(directory, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+           maker_.has_made({status.st_dev, status.st_ino});
   }
 
   const ExtractOptions& options_;
   Beneath beneath_;
+  Directories directories_;
   ArchiveReader reader_;
+  FileMaker maker_;
   ExtractReport report_;
   std::uint64_t temporaries_ = 0;
   std::string open_path_;
-  Fd open_fd_;
-  std::unordered_set<FileId, HashFileId> made_;
+  Directories::Handle open_;  // the last one
 };
 
 }  // namespace
@@ -288,6 +320,7 @@ ExtractOptions ExtractOptions::as_original() {
   options.symlinks = SymlinkPolicy::skip;
   options.packings = {.gzip = true, .zstd = false, .none = false};
   options.limits.expansion = 0;
+  options.after_end = AfterEnd::ignore;
   return options;
 }
 

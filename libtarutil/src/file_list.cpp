@@ -8,7 +8,8 @@
 namespace tarutil {
 
 struct TarGzStream::Impl {
-  explicit Impl(std::vector<std::shared_ptr<const FileList::Item>> all) : items(std::move(all)) {}
+  Impl(std::vector<std::shared_ptr<const FileList::Item>> all, const pargzip::WriterOptions& gzip)
+      : items(std::move(all)), writer("packing a list of files", gzip) {}
 
   // One header or one piece of a file; how many bytes were read.
   std::size_t step() {
@@ -38,7 +39,7 @@ struct TarGzStream::Impl {
   }
 
   std::vector<std::shared_ptr<const FileList::Item>> items;
-  TarWriter writer{"packing a list of files"};
+  TarWriter writer;
   std::vector<char> piece = std::vector<char>(kPieceSize);
   std::size_t next = 0;
   const FileList::Item* item = nullptr;  // being packed
@@ -78,6 +79,8 @@ void FileList::add_regular(EntryHeader header, std::uint64_t size, Content conte
   items_.push_back(std::make_shared<const Item>(Item{std::move(header), size, std::move(content)}));
 }
 
-TarGzStream FileList::tar_gz() const { return TarGzStream(std::make_unique<TarGzStream::Impl>(items_)); }
+TarGzStream FileList::tar_gz(const pargzip::WriterOptions& gzip) const {
+  return TarGzStream(std::make_unique<TarGzStream::Impl>(items_, gzip));
+}
 
 }  // namespace tarutil

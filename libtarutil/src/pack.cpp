@@ -68,7 +68,7 @@ struct Packer::Impl {
       : options(std::move(how)),
         top(std::move(where)),
         walk(directory_fd, top, options.limits),
-        writer("packing " + top) {}
+        writer("packing " + top, options.gzip) {}
 
   // One header or one block; how many bytes were read.
   std::size_t step() {

@@ -1,9 +1,10 @@
 // How it works: the first bytes are read to tell the packing and are then given again, in front of the rest, to the
-// decoder that was chosen by them.
+// decoder that was chosen by them. With several threads the gzip decoder calls the source on a thread of its own.
 #include "tar_stream.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <pargzip/reader.h>
 
 #include <algorithm>
 #include <exception>
@@ -36,6 +37,22 @@ class PlainDecoder : public Decoder {
  private:
   Source source_;
   std::vector<char> buffer_;
+};
+
+class GzipDecoder : public Decoder {
+ public:
+  GzipDecoder(Source source, unsigned threads) : reader_(std::move(source), {.threads = threads}) {}
+
+  std::span<const char> next() override {
+    try {
+      return reader_.next();
+    } catch (const pargzip::ReadError& error) {
+      throw StreamError(error.kind() == pargzip::ReadErrorKind::truncated, error.what());
+    }
+  }
+
+ private:
+  pargzip::Reader reader_;
 };
 
 /// A libarchive filter around bytes that are not looked at.
@@ -104,7 +121,9 @@ class FilterDecoder : public Decoder {
 
 }  // namespace
 
-TarStream::TarStream(const Source& source, const AcceptedPackings& accepted) : source_(source) {
+TarStream::TarStream(const Source& source, const ExtractOptions& options, unsigned threads)
+    : source_(source), stop_source_(options.stop_source) {
+  const AcceptedPackings& accepted = options.packings;
   head_.resize(kHead);
   std::size_t size = 0;
   while (size < kHead) {
@@ -120,7 +139,7 @@ TarStream::TarStream(const Source& source, const AcceptedPackings& accepted) : s
   if (only_gzip || start.starts_with("\x1f\x8b")) {
     if (!accepted.gzip) refuse("tar error: the archive is packed with gzip, which is not accepted here");
     if (const auto problem = gzip_problem(start)) refuse("requires gzip-compressed body: " + *problem);
-    decoder_ = std::make_unique<FilterDecoder>(std::move(rest), ARCHIVE_FILTER_GZIP);
+    decoder_ = std::make_unique<GzipDecoder>(std::move(rest), threads);
   } else if (start.starts_with("\x28\xb5\x2f\xfd")) {
     if (!accepted.zstd) refuse("tar error: the archive is packed with zstd, which is not accepted here");
     decoder_ = std::make_unique<FilterDecoder>(std::move(rest), ARCHIVE_FILTER_ZSTD);
@@ -128,6 +147,10 @@ TarStream::TarStream(const Source& source, const AcceptedPackings& accepted) : s
     if (!accepted.none) refuse("tar error: the archive is packed with nothing that is accepted here");
     decoder_ = std::make_unique<PlainDecoder>(std::move(rest));
   }
+}
+
+TarStream::~TarStream() {
+  if (stop_source_) stop_source_();
 }
 
 std::span<const char> TarStream::next() {

@@ -33,9 +33,10 @@ class Decoder {
 
 class TarStream {
  public:
-  /// Reads the first bytes, which tell the packing. Throws ExtractError if that is not accepted, and what the source
-  /// throws, which is borrowed.
-  TarStream(const Source& source, const AcceptedPackings& accepted);
+  /// Reads the first bytes, which tell the packing; gzip is undone by `threads` threads. Both are borrowed. Throws
+  /// ExtractError if the packing is not accepted, and what the source throws.
+  TarStream(const Source& source, const ExtractOptions& options, unsigned threads);
+  ~TarStream();
 
   /// As Decoder::next().
   std::span<const char> next();
@@ -47,6 +48,7 @@ class TarStream {
   std::size_t read(std::span<char> into);
 
   const Source& source_;
+  const std::function<void()>& stop_source_;
   std::vector<char> head_;  // read already, to be given again
   std::size_t head_given_ = 0;
   std::atomic<std::uint64_t> bytes_in_ = 0;

@@ -8,13 +8,15 @@
 
 namespace tarutil {
 
-/// libarchive's write callback.
+/// libarchive's write callback. Errors cannot pass through C frames and wait in the writer.
 struct Collect {
   static la_ssize_t write(archive*, void* self, const void* bytes, std::size_t size) noexcept {
+    TarWriter& writer = *static_cast<TarWriter*>(self);
     try {
-      static_cast<TarWriter*>(self)->packed_.append(static_cast<const char*>(bytes), size);
+      writer.gzip_.write({static_cast<const char*>(bytes), size});
       return static_cast<la_ssize_t>(size);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {
+      writer.failure_ = std::current_exception();
       return -1;
     }
   }
@@ -23,21 +25,22 @@ struct Collect {
 void TarWriter::FreeWriter::operator()(archive* writer) const { archive_write_free(writer); }
 void TarWriter::FreeEntry::operator()(archive_entry* entry) const { archive_entry_free(entry); }
 
-TarWriter::TarWriter(std::string what)
-    : what_(std::move(what)), writer_(archive_write_new()), entry_(archive_entry_new()) {
+TarWriter::TarWriter(std::string what, const pargzip::WriterOptions& options)
+    : what_(std::move(what)),
+      gzip_([this](std::span<const char> bytes) { packed_.append(bytes.data(), bytes.size()); }, options),
+      writer_(archive_write_new()),
+      entry_(archive_entry_new()) {
   if (!writer_ || !entry_) throw std::bad_alloc();
   archive* to = writer_.get();
   check(archive_write_set_format_pax_restricted(to));
-  // Names are bytes: nothing is converted.
-  check(archive_write_set_format_option(to, "pax", "hdrcharset", "BINARY"));
-  check(archive_write_add_filter_gzip(to));
-  check(archive_write_set_filter_option(to, "gzip", "timestamp", nullptr));
+  // Names are bytes: those that libarchive cannot take for UTF-8 are marked as binary, the others stand as they are.
   check(archive_write_set_bytes_per_block(to, 0));
   check(archive_write_open(to, this, nullptr, &Collect::write, nullptr));
 }
 
 void TarWriter::check(int result) const {
   if (result == ARCHIVE_OK || result == ARCHIVE_WARN) return;
+  if (failure_) std::rethrow_exception(failure_);
   const char* why = archive_error_string(writer_.get());
   throw std::runtime_error(what_ + ": " + (why == nullptr ? "libarchive failed" : why));
 }
@@ -63,6 +66,9 @@ void TarWriter::content(std::span<const char> bytes) {
   if (written != static_cast<la_ssize_t>(bytes.size())) check(ARCHIVE_FATAL);
 }
 
-void TarWriter::finish() { check(archive_write_close(writer_.get())); }
+void TarWriter::finish() {
+  check(archive_write_close(writer_.get()));
+  gzip_.finish();
+}
 
 }  // namespace tarutil

@@ -1,9 +1,11 @@
 // Entries going in, a tar.gz coming out piece by piece: pax, names as bytes.
 #pragma once
 
+#include <pargzip/writer.h>
 #include <tarutil/header.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,8 +22,9 @@ inline constexpr std::size_t kInputPerCall = 4 * 1024 * 1024;
 
 class TarWriter {
  public:
-  /// `what` begins the sentences of errors: "packing src". Throws std::bad_alloc.
-  explicit TarWriter(std::string what);
+  /// `what` begins the sentences of errors: "packing src". Throws std::bad_alloc, and std::invalid_argument for options
+  /// out of range.
+  TarWriter(std::string what, const pargzip::WriterOptions& options);
 
   /// All three throw std::runtime_error if libarchive refuses.
   void begin(const EntryHeader& header, std::uint64_t size);
@@ -43,6 +46,8 @@ class TarWriter {
   void check(int result) const;
 
   std::string what_, packed_;
+  pargzip::Writer gzip_;
+  std::exception_ptr failure_;
   std::unique_ptr<archive, FreeWriter> writer_;
   std::unique_ptr<archive_entry, FreeEntry> entry_;
 };

@@ -15,8 +15,9 @@ bool Temporary::put_in_place(const std::string& leaf) {
     errno = EISDIR;
     return false;
   }
-  // The destructor still deletes: renaming to another link of the same file does nothing and leaves both names.
-  return ::renameat(directory_fd_, name_.c_str(), directory_fd_, leaf.c_str()) == 0;
+  if (::renameat(directory_fd_, name_.c_str(), directory_fd_, leaf.c_str()) != 0) return false;
+  made_ = false;  // that name is anybody's again
+  return true;
 }
 
 std::string Temporary::next_name(std::uint64_t& counter) {

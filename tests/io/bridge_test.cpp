@@ -138,6 +138,19 @@ TEST_CASE("a reading thread that gives up without an error lets the writer write
   CHECK_FALSE(writer.error());
 }
 
+TEST_CASE("a thread that waits for bytes goes on when another one says that no more are wanted") {
+  BridgeWorld world;
+  std::promise<void> begun;
+  auto reader = std::async(std::launch::async, [&] {
+    begun.set_value();
+    char byte = 0;
+    return world.to->read({&byte, 1});
+  });
+  begun.get_future().wait();
+  world.to->stop_reading();
+  CHECK(reader.get() == 0);
+}
+
 TEST_CASE("a writing coroutine's failure comes out in the reading thread") {
   BridgeWorld world;
   PatternCheck check;

@@ -35,7 +35,7 @@ class ToBlocking {
   /// For the blocking side: waits for at least one byte; 0 is the end. Throws what fail() was given.
   std::size_t read(std::span<char> into);
   /// For the blocking side: no more will be read. Pending and later writes throw `error`; if it is null they
-  /// succeed and the bytes are dropped.
+  /// succeed and the bytes are dropped. A read() that waits in another thread, and later ones, give 0.
   void stop_reading(std::exception_ptr error = {});
 
  private:

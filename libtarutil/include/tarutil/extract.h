@@ -5,7 +5,8 @@
 // out, devices and fifos are refused. Memory is bounded whatever the archive says.
 //
 // - Regular files: a file that fails leaves nothing under its name, and what was complete before stays. A file
-//   that takes another's place does so in one step.
+//   that takes another's place does so in one step; a large one gets its name when it is complete. (A process that
+//   is killed may leave a small one half-written, one for each thread.)
 // - Modes: exactly the entry's nine permission bits, whatever the umask and whatever stood there before; set-id and
 //   sticky bits are dropped. Directories are 0755.
 // - Times: modification and access time are the entry's, cut down to `now`.
@@ -13,6 +14,12 @@
 // - Symbolic links: see SymlinkPolicy.
 // - Parents that are missing are made, 0755. Global pax headers are skipped. Runs of zeros become holes.
 // - A directory where a file stands, and a file where a directory stands, are errors; a file replaces a file or a link.
+//
+// Small files are made by a few threads while the archive is read on; the outcome is as if one had done it, but files
+// that come after one that fails may be there. What somebody else moves out of the directory meanwhile takes with
+// it what is being put into it.
+//
+// Memory: about 1 MiB for each thread and two more, 16 bytes for each regular file, and what pargzip::Reader takes.
 //
 // extract() blocks; call it on a pool thread. Nothing is shared between calls.
 #pragma once
@@ -31,7 +38,8 @@
 
 namespace tarutil {
 
-/// Gives the archive's next bytes: at least one, 0 at the end. What it throws comes out of extract().
+/// Gives the archive's next bytes: at least one, 0 at the end. What it throws comes out of extract(). With several
+/// threads it is called on a thread of extract()'s, ahead of what is unpacked, one call at a time.
 using Source = std::function<std::size_t(std::span<char> into)>;
 
 struct ExtractLimits {
@@ -67,8 +75,18 @@ struct AcceptedPackings {
   bool none = true;
 };
 
+/// What comes after the blocks that end the tar.
+enum class AfterEnd {
+  /// Is read to the end of the source: the blocks are there, only zeros follow (at most 16 MiB), and the compression
+  /// is whole to its last checksum. If not, everything was unpacked, and extract() throws all the same.
+  check,
+  /// Is nobody's business: a damaged checksum of the last gzip member may go unnoticed, so may a missing end.
+  ignore,
+};
+
 struct ExtractOptions {
   ExtractLimits limits;
+  AfterEnd after_end = AfterEnd::check;
   SymlinkPolicy symlinks = SymlinkPolicy::inside;
   AcceptedPackings packings;
   /// The directory's path as error texts show it before the names below it; empty: names stand alone.
@@ -76,10 +94,16 @@ struct ExtractOptions {
   /// No file gets a later time than this.
   std::chrono::sys_seconds now;
   Beneath::Method method = Beneath::Method::automatic;
+  /// How many threads undo gzip, and how many make small files; 0: one for each core this process may use; 1: no thread
+  /// is started. More than 4 are taken for 4.
+  unsigned threads = 0;
+  /// Called once, when no more of the source is wanted, possibly while another thread waits in it: that call should
+  /// return soon, for extract() returns only after it. Must not throw.
+  std::function<void()> stop_source;
 
-  /// The rules of PUT /writetgz of the original: gzip only, symbolic links skipped, any expansion. Where we are
-  /// better on purpose: the umask has no say, an existing file's mode is set, hard links are links (the original
-  /// makes an empty file of each), nothing half-written stays.
+  /// The rules of PUT /writetgz of the original: gzip only, symbolic links skipped, any expansion, what follows
+  /// the end ignored. Where we are better on purpose: the umask has no say, an existing file's mode is set, hard links
+  /// are links (the original makes an empty file of each), nothing half-written stays.
   TARUTIL_API static ExtractOptions as_original();
 };
 
@@ -115,7 +139,7 @@ class TARUTIL_API ExtractError : public std::runtime_error {
 };
 
 /// Unpacks everything that `source` gives into `directory_fd` (borrowed). Throws ExtractError and what `source`
-/// throws. `source` may not be read to its end: what follows the archive's end is left unread.
+/// throws. `source` may not be read to its end, or further than was unpacked.
 TARUTIL_API ExtractReport extract(const Source& source, int directory_fd, const ExtractOptions& options);
 
 }  // namespace tarutil

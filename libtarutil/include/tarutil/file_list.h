@@ -6,12 +6,14 @@
 //   TarGzStream stream = list.tar_gz();
 //   for (std::string bytes; stream.next(bytes); bytes.clear()) send(bytes);   // and once more for the last ones
 //
-// Nothing is read before its turn comes, and no file is in memory as a whole. The archive is as pack.h says.
+// Nothing is read before its turn comes, and no file is in memory as a whole. The archive is as pack.h says; it is
+// compressed by pargzip::Writer, whose threads and memory come on top.
 //
 // Threads: any; one object is used by one thread at a time. A stream does not need the list that made it. Contents are
 // called by next(), on its thread; if streams of one list run on several threads, so are they.
 #pragma once
 
+#include <pargzip/writer.h>
 #include <tarutil/export.h>
 #include <tarutil/header.h>
 
@@ -57,8 +59,9 @@ class TARUTIL_API FileList {
   /// A regular file of `size` bytes. Throws std::invalid_argument if the header says that it is something else.
   void add_regular(EntryHeader header, std::uint64_t size, Content content);
 
-  /// The archive of what the list holds now, from its beginning; as often as wanted.
-  TarGzStream tar_gz() const;
+  /// The archive of what the list holds now, from its beginning; as often as wanted. Throws std::invalid_argument for
+  /// options out of range.
+  TarGzStream tar_gz(const pargzip::WriterOptions& gzip = {}) const;
 
  private:
   friend struct TarGzStream::Impl;

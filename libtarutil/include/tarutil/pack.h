@@ -6,9 +6,12 @@
 //
 // A file that grows meanwhile is cut at the size it had; one that shrinks is an error. See walk.h for the rest.
 //
-// Threads: any; one object is used by one thread at a time. All calls block; nobody's thread is held between them.
+// Threads: any; one object is used by one thread at a time. All calls block; nobody's thread is held between them, but
+// pargzip::Writer's own, which compress meanwhile. Memory: Writer's, the names of the directories that the walk is in,
+// and 64 KiB.
 #pragma once
 
+#include <pargzip/writer.h>
 #include <tarutil/export.h>
 #include <tarutil/walk.h>
 
@@ -31,18 +34,20 @@ struct PackOptions {
   std::vector<std::string> skip;
   /// If set, every entry has this time, and the owner 0 without a name: equal trees give equal archives.
   std::optional<std::chrono::sys_seconds> deterministic_time;
+  pargzip::WriterOptions gzip;
 };
 
 class TARUTIL_API Packer {
  public:
-  /// `directory_fd` is borrowed; `top` is a cleaned path in it. Throws std::bad_alloc.
+  /// `directory_fd` is borrowed; `top` is a cleaned path in it. Throws std::bad_alloc, and
+  /// std::invalid_argument for options out of range.
   Packer(int directory_fd, std::string top, PackOptions options = {});
   ~Packer();
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  /// Appends the next bytes of the archive to `out`, possibly none: about 64 KiB, after reading at most some
-  /// megabytes. False if the archive is complete. Throws PathError as TreeWalk does, std::runtime_error if
+  /// Appends the next bytes of the archive to `out`, possibly none: one or some members, after reading at most
+  /// some megabytes. False if the archive is complete. Throws PathError as TreeWalk does, std::runtime_error if
   /// libarchive refuses an entry; there is no going on after that.
   bool next(std::string& out);
 

@@ -30,7 +30,8 @@ class TARUTIL_API Temporary {
 
   bool made() const noexcept { return made_; }
   const char* name() const noexcept { return name_.c_str(); }
-  /// Gives it the name `leaf` in the same directory, in place of what has that name. False if that failed, see errno.
+  /// Gives it the name `leaf` in the same directory, in place of what has that name. False if that failed, see
+  /// errno. Not for another link of the same file: the kernel does nothing then, and both names stay.
   bool put_in_place(const std::string& leaf);
 
  private:

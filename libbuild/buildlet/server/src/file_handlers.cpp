@@ -27,6 +27,10 @@ namespace {
 /// An answer up to this size is sent with its length, as the original's HTTP server does; a longer one in chunks.
 constexpr std::size_t kWholeAnswer = 2048;
 
+/// A worker has its memory for builds: 2 MiB of pieces, and a client's connection takes what two threads can make.
+constexpr unsigned kPackThreads = 2;
+constexpr std::size_t kPackChunk = 256 * 1024;
+
 // A file that is being sent: under a temporary name beside its own until it is complete.
 class IncomingFile {
  public:
@@ -172,7 +176,9 @@ io::Task<> Server::handle_tgz(net::Request& request, net::Response& response) {
   Pieces next = [this, &state, &dir](std::string& out) {
     if (!state.packer) {
       state.directory = workdir_.open();
-      state.packer = std::make_unique<tarutil::Packer>(state.directory.get(), tarutil::cleaned_path(dir));
+      tarutil::PackOptions options;
+      options.gzip = {.chunk_size = kPackChunk, .threads = kPackThreads, .compat = true};
+      state.packer = std::make_unique<tarutil::Packer>(state.directory.get(), tarutil::cleaned_path(dir), options);
     }
     return state.packer->next(out);
   };

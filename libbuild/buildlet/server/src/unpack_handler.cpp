@@ -27,10 +27,10 @@ struct Unpacking {
   std::exception_ptr error;
 };
 
-void unpack(Unpacking& unpacking, WorkDirectory& workdir, const std::string& dir,
-            const tarutil::ExtractOptions& options) {
+void unpack(Unpacking& unpacking, WorkDirectory& workdir, const std::string& dir, tarutil::ExtractOptions options) {
   const tarutil::Fd into = dir.empty() ? workdir.open() : workdir.open_below(dir);
   const tarutil::Source source = [&unpacking](std::span<char> bytes) { return unpacking.bridge.read(bytes); };
+  options.stop_source = [&unpacking] { unpacking.bridge.stop_reading(); };
   tarutil::extract(source, into.get(), options);
 }
 
