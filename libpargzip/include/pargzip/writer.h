@@ -6,7 +6,8 @@
 // Threads: one object is used by one thread at a time. It starts threads of its own, which only compress; the sink
 // is called on the thread that calls write() or finish(), and only during those calls. With one thread none is started.
 //
-// Memory: at most 4 x threads x chunk_size, and for each thread the engine's state (0.7 MiB; 8.6 MiB from level 10 on).
+// Memory: at most 4 x threads x chunk_size, and for each thread the engine's state (0.7 MiB; twice that at level 7;
+// 8.6 MiB from level 10 on).
 #pragma once
 
 #include <pargzip/export.h>
