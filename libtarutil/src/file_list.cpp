@@ -53,12 +53,7 @@ TarGzStream& TarGzStream::operator=(TarGzStream&&) noexcept = default;
 TarGzStream::~TarGzStream() = default;
 
 bool TarGzStream::next(std::string& out) {
-  std::size_t read = 0;
-  std::string& packed = impl_->writer.packed();
-  while (!impl_->done && packed.size() < kPieceSize && read < kInputPerCall) read += impl_->step();
-  out += packed;
-  packed.clear();
-  return !impl_->done;
+  return impl_->writer.next(out, impl_->done, [this] { return impl_->step(); });
 }
 
 Content content_of(std::string text) {

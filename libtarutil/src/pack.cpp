@@ -154,12 +154,7 @@ Packer::Packer(int directory_fd, std::string top, PackOptions options)
 Packer::~Packer() = default;
 
 bool Packer::next(std::string& out) {
-  std::size_t read = 0;
-  std::string& packed = impl_->writer.packed();
-  while (!impl_->done && packed.size() < kPieceSize && read < kInputPerCall) read += impl_->step();
-  out += packed;
-  packed.clear();
-  return !impl_->done;
+  return impl_->writer.next(out, impl_->done, [this] { return impl_->step(); });
 }
 
 std::uint64_t Packer::skipped_sockets() const noexcept { return impl_->skipped_sockets; }

@@ -32,8 +32,16 @@ class TarWriter {
   void content(std::span<const char> bytes);
   void finish();
 
-  /// What has been packed and not taken yet.
-  std::string& packed() noexcept { return packed_; }
+  /// Calls `step`, which packs something and gives how many bytes it read for that, until a piece has come together,
+  /// much was read, or `done`. Appends what was packed to `out`; false if done.
+  template <typename Step>
+  bool next(std::string& out, const bool& done, Step step) {
+    std::size_t read = 0;
+    while (!done && packed_.size() < kPieceSize && read < kInputPerCall) read += step();
+    out += packed_;
+    packed_.clear();
+    return !done;
+  }
 
  private:
   struct FreeWriter {
