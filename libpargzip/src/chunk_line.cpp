@@ -113,7 +113,7 @@ void ChunkLine::work() {
     try {
       if (!maker) maker = std::make_unique<MemberMaker>(level_, sized_);
       chunk.member = maker->make({chunk.input.data(), chunk.input_size}, chunk.number, chunk.output);
-    } catch (...) {
+    } catch (const std::exception&) {
       chunk.error = std::current_exception();
     }
     lock.lock();

@@ -92,7 +92,7 @@ class Line final : public Pieces {
       queue_.push_back(&slot);
       slot.state = State::queued;
       if (idle_ < queue_.size() && inflating_.size() < thread_count_) inflating_.start([this] { work(); });
-    } catch (...) {
+    } catch (const std::exception&) {
       if (inflating_.size() > 0 && slot.state == State::queued) return true;
       queue_.clear();
       slot.piece.input_size = 0;
@@ -118,7 +118,7 @@ class Line final : public Pieces {
       try {
         if (!inflater) inflater = engine::make_block_inflater();
         inflate_whole(slot.piece, *inflater);
-      } catch (...) {
+      } catch (const std::exception&) {
         slot.piece.input_size = 0;
         slot.piece.error = std::current_exception();
         slot.piece.last = true;

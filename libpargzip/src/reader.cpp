@@ -26,7 +26,7 @@ struct Reader::Impl {
                         "gzip: more than " + std::to_string(max_output) + " bytes of output, in the member at byte " +
                             std::to_string(piece->member_offset));
       }
-    } catch (...) {
+    } catch (...) {  // a source throws what it likes
       error = std::current_exception();
       throw;
     }

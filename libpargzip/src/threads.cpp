@@ -9,6 +9,26 @@
 
 namespace pargzip {
 
+namespace {
+
+/// No signal comes to this thread, and to those that it starts, meanwhile.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
 unsigned threads_for(unsigned asked) {
   if (asked > 0) return asked;
   cpu_set_t cores;
@@ -23,16 +43,8 @@ Threads::~Threads() {
 
 void Threads::start(std::function<void()> work) {
   threads_.reserve(threads_.size() + 1);
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    threads_.emplace_back(std::move(work));
-  } catch (...) {
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  const SignalsBlocked blocked;
+  threads_.emplace_back(std::move(work));
 }
 
 }  // namespace pargzip

@@ -70,7 +70,7 @@ void Walker::next(Piece& piece) noexcept {
   piece.clear();
   try {
     fill(piece);
-  } catch (...) {
+  } catch (...) {  // a source throws what it likes, and the caller gets it
     piece.error = std::current_exception();
     piece.last = true;
   }

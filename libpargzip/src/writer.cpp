@@ -38,7 +38,7 @@ struct Writer::Impl {
     if (error) std::rethrow_exception(error);
     try {
       work();
-    } catch (...) {
+    } catch (...) {  // a sink throws what it likes
       error = std::current_exception();
       line.stop();
       throw;
