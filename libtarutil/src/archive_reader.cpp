@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <new>
 
+#include "names_locale.h"
+
 namespace tarutil {
 
 namespace {
@@ -82,11 +84,12 @@ std::span<const char> ArchiveReader::checked_piece() {
 }
 
 archive_entry* ArchiveReader::next() {
+  const ByteNames bytes;
   in_data_ = false;
   archive_entry* entry = nullptr;
   const int result = archive_read_next_header(reader_.get(), &entry);
   if (result == ARCHIVE_EOF) return nullptr;
-  // Names are bytes to us, whatever the locale makes of them.
+  // Names are bytes to us.
   const bool only_charset =
       result == ARCHIVE_WARN &&
       view_of(archive_error_string(reader_.get())).find("can't be converted") != std::string_view::npos;

@@ -6,6 +6,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "names_locale.h"
+
 namespace tarutil {
 
 /// libarchive's write callback. Errors cannot pass through C frames and wait in the writer.
@@ -33,7 +35,7 @@ TarWriter::TarWriter(std::string what, const pargzip::WriterOptions& options)
   if (!writer_ || !entry_) throw std::bad_alloc();
   archive* to = writer_.get();
   check(archive_write_set_format_pax_restricted(to));
-  // Names are bytes: those that libarchive cannot take for UTF-8 are marked as binary, the others stand as they are.
+  // Names are bytes: those that are no UTF-8 are marked as binary, the others stand as they are.
   check(archive_write_set_bytes_per_block(to, 0));
   check(archive_write_open(to, this, nullptr, &Collect::write, nullptr));
 }
@@ -46,6 +48,7 @@ void TarWriter::check(int result) const {
 }
 
 void TarWriter::begin(const EntryHeader& header, std::uint64_t size) {
+  const Utf8Names utf8;
   archive_entry* to = archive_entry_clear(entry_.get());
   archive_entry_copy_pathname(to, header.name.c_str());
   archive_entry_set_mode(to, header.mode);
