@@ -51,7 +51,7 @@ class Extraction {
         beneath_(directory_fd, options.method),
         directories_(directory_fd, options.method),
         reader_(source, options, threads_for(options)),
-        maker_(threads_for(options) > 1 ? threads_for(options) : 0) {}
+        maker_(threads_for(options) - 1) {}
 
   ExtractReport run() {
     try {

@@ -20,7 +20,7 @@ namespace tarutil {
 
 namespace {
 
-constexpr std::size_t kBatchBytes = 1024 * 1024;
+constexpr std::size_t kBatchBytes = 256 * 1024;
 constexpr std::size_t kBatchFiles = 256;
 /// So that few descriptors are held open by what waits.
 constexpr std::size_t kBatchDirectories = 32;
@@ -44,7 +44,7 @@ using BatchPointer = std::unique_ptr<Batch>;
 }  // namespace
 
 struct FileMaker::Impl {
-  explicit Impl(unsigned threads) : spare(threads + 1) {
+  explicit Impl(unsigned threads) : spare(2 * threads + 2) {
     try {
       for (unsigned i = 0; i < threads; ++i) workers.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
@@ -68,16 +68,32 @@ struct FileMaker::Impl {
     while (true) {
       changed.wait(lock, [this] { return stopping || !queue.empty(); });
       if (queue.empty()) return;
-      BatchPointer batch = std::move(queue.front());
-      queue.pop_front();
-      const bool wanted = !failure || batch->number < failed_batch;
-      lock.unlock();
-      if (wanted) make(*batch, counter);
-      batch->clear();
-      lock.lock();
-      unfinished.erase(batch->number);
-      spares.push_back(std::move(batch));
-      done.notify_all();
+      make_front(lock, counter);
+    }
+  }
+
+  void make_front(std::unique_lock<std::mutex>& lock, std::uint64_t& counter) {
+    BatchPointer front = std::move(queue.front());
+    queue.pop_front();
+    const bool wanted = !failure || front->number < failed_batch;
+    lock.unlock();
+    if (wanted) make(*front, counter);
+    front->clear();
+    lock.lock();
+    unfinished.erase(front->number);
+    spares.push_back(std::move(front));
+    done.notify_all();
+  }
+
+  /// The caller's thread makes files too while it would have to wait.
+  template <class Condition>
+  void help_until(std::unique_lock<std::mutex>& lock, Condition condition) {
+    while (!condition()) {
+      if (queue.empty()) {
+        done.wait(lock);
+      } else {
+        make_front(lock, own_counter);
+      }
     }
   }
 
@@ -122,7 +138,7 @@ struct FileMaker::Impl {
     unfinished.insert(batch->number);
     queue.push_back(std::move(batch));
     changed.notify_one();
-    done.wait(lock, [this] { return !spares.empty() || spare > 0 || failure; });
+    help_until(lock, [this] { return !spares.empty() || spare > 0 || failure; });
     if (spares.empty()) {
       if (spare > 0) --spare;
       batch = std::make_unique<Batch>();
@@ -135,14 +151,14 @@ struct FileMaker::Impl {
 
   // When nothing before it can fail any more.
   void throw_first(std::unique_lock<std::mutex>& lock) {
-    done.wait(lock, [this] { return unfinished.empty(); });
+    help_until(lock, [this] { return unfinished.empty(); });
     throw FileFailure(*failure);
   }
 
   void wait() {
     submit();
     std::unique_lock lock(mutex);
-    done.wait(lock, [this] { return unfinished.empty(); });
+    help_until(lock, [this] { return unfinished.empty(); });
     pending.clear();
     if (failure) throw FileFailure(*failure);
   }

@@ -1,6 +1,7 @@
 // Small files, made on a few threads while the archive is read on.
 //
-// Everything here is called on one thread. Memory: a batch (1 MiB and some names) for each thread and two more.
+// Everything here is called on one thread, which makes files too while it would have to wait. Memory: two batches (each
+// 256 KiB and some names) for each thread, the caller's among them, and one more.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +42,7 @@ class FileMaker {
   /// The largest file that room() is made for.
   static constexpr std::size_t kMaxSize = 256 * 1024;
 
-  /// With no threads, files are made by add().
+  /// `threads` beside the caller's. With none, files are made by add().
   explicit FileMaker(unsigned threads);
   /// Files that were not begun are not made.
   ~FileMaker();

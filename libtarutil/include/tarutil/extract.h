@@ -19,7 +19,7 @@
 // that come after one that fails may be there. What somebody else moves out of the directory meanwhile takes with
 // it what is being put into it.
 //
-// Memory: about 1 MiB for each thread and two more, 16 bytes for each regular file, and what pargzip::Reader takes.
+// Memory: 512 KiB for each thread and 256 KiB more, 16 bytes for each regular file, and what pargzip::Reader takes.
 //
 // extract() blocks; call it on a pool thread. Nothing is shared between calls.
 #pragma once
@@ -94,8 +94,8 @@ struct ExtractOptions {
   /// No file gets a later time than this.
   std::chrono::sys_seconds now;
   Beneath::Method method = Beneath::Method::automatic;
-  /// How many threads undo gzip, and how many make small files; 0: one for each core this process may use; 1: no thread
-  /// is started. More than 4 are taken for 4.
+  /// How many threads undo gzip, and how many make small files, the caller's among them; 0: one for each core this
+  /// process may use; 1: no thread is started. More than 4 are taken for 4.
   unsigned threads = 0;
   /// Called once, when no more of the source is wanted, possibly while another thread waits in it: that call should
   /// return soon, for extract() returns only after it. Must not throw.
