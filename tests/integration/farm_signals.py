@@ -44,6 +44,11 @@ class Signals(unittest.TestCase):
             return [b for b in farm.builds() if b["builder"] == builder and b["state"] == state]
         return wait_for(there, 30, f"a build by {builder} to be {state}")[0]
 
+    def wait_for_step(self, times):
+        """Until a worker has begun the step so often; a build may be called running before."""
+        began = self.directory / "began"
+        wait_for(lambda: began.exists() and began.read_text().count("began") >= times, 30, "the step to begin")
+
     def test_a_changed_configuration_is_taken_over_while_a_build_runs(self):
         with self.farm() as farm:
             farm.start_worker("host-a")
@@ -91,6 +96,7 @@ class Signals(unittest.TestCase):
         with self.farm() as farm:
             farm.start_worker("host-a")
             running = self.wait_for_build(farm, "first", "running")
+            self.wait_for_step(1)
             self.signal(farm, signal.SIGTERM)
             wait_for(lambda: "draining" in self.notices(farm), 30, "the notice")
             self.signal(farm, signal.SIGTERM)
@@ -98,7 +104,7 @@ class Signals(unittest.TestCase):
             text = farm.config.read_text()
             farm.config.write_text(text.replace('state_dir = "state"', 'state_dir = "state"\ndrain_limit = "1s"'))
             farm.start_coordinator()
-            self.wait_for_build(farm, "first", "running")
+            self.wait_for_step(2)
             self.signal(farm, signal.SIGTERM)
             self.assertEqual(farm.coordinator.wait(30), 0)
             self.assertIn("draining took too long", farm.log_text())
