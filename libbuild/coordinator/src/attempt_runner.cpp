@@ -31,12 +31,13 @@ model::RunId run_id(model::BuildId build, int attempt, int step) {
   return model::RunId("b" + std::to_string(build.value) + "-a" + std::to_string(attempt) + "-s" + std::to_string(step));
 }
 
-AttemptRunner::AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
-                             LogTrouble& log_trouble, farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
-                             config::RepositoryConfig repository, config::BuilderConfig builder,
-                             std::shared_ptr<git::Mirror> mirror)
+AttemptRunner::AttemptRunner(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, FarmLoop& farm,
+                             livelog::LogStore& logs, LogTrouble& log_trouble, farm::StartAttempt start,
+                             std::shared_ptr<WorkerSession> session, config::RepositoryConfig repository,
+                             config::BuilderConfig builder, std::shared_ptr<git::Mirror> mirror)
     : executor_(executor),
       clock_(clock),
+      pool_(pool),
       farm_(farm),
       logs_(logs),
       log_trouble_(log_trouble),
@@ -160,32 +161,26 @@ io::Task<> AttemptRunner::send_tree(StepLog& log, Verdict& verdict) {
   for (const std::string& gap : gaps) co_await log.append_line("Note: " + gap);
   const std::vector<std::string> everything{"."};
   co_await session_->worker().remove_all(everything);
-  const std::unique_ptr<base::Subprocess> archive = mirror_->archive(build.commit);
+  const std::unique_ptr<git::Archive> archive = mirror_->archive(build.commit, pool_);
   std::uint64_t bytes = 0;
-  bool whole = false;
   const buildlet::BodySource source = [&](io::asio::mutable_buffer into) -> io::Task<std::size_t> {
     if (stopping_) throw std::runtime_error("it was stopped");
-    const std::size_t count = co_await archive->read_output(into);
+    const std::size_t count = co_await archive->read(into);
     bytes += count;
-    whole = count == 0;
     co_return count;
   };
-  std::optional<Verdict> refused;
   try {
     co_await session_->worker().write_tgz(kSourceDirectory, source);
   } catch (const buildlet::WorkerError& error) {
     // A worker that understood and said no would say it again: it is about the tree, not about the worker.
     const std::string why = std::string("the source could not be unpacked: ") + error.what();
-    refused = error.workers_fault() ? broken(why) : failed(why);
+    verdict = error.workers_fault() ? broken(why) : failed(why);
+    co_return;
+  } catch (const git::GitError&) {
+    killed_ = true;  // the worker has a piece of the tree, and finds out by and by that no more comes
+    throw;
   }
-  archive->stop_reading();
-  const base::ExitStatus status = co_await archive->wait();
-  if (whole && !status.success())
-    verdict = lost("git archive of " + build.commit.value + " failed: " + status.str());
-  else if (refused)
-    verdict = *refused;
-  else
-    co_await log.append_line(std::to_string(bytes) + " bytes (tar.gz) sent.");
+  co_await log.append_line(std::to_string(bytes) + " bytes (tar.gz) sent.");
 }
 
 buildlet::RunSpec AttemptRunner::spec_for(const config::StepConfig& step) const {

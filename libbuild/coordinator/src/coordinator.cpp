@@ -168,8 +168,8 @@ void Coordinator::start_attempt(const farm::StartAttempt& start) {
                                      {"builder", start.build.builder.value},
                                      {"host", session->record().hostname}});
   const std::shared_ptr<git::Mirror> mirror(*watch, &(*watch)->mirror());
-  auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, loop_, logs_, log_trouble_, start,
-                                                session, *repository, *builder, mirror);
+  auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, seams_.pool, loop_, logs_, log_trouble_,
+                                                start, session, *repository, *builder, mirror);
   const AttemptKey key{start.build.id, start.attempt.number};
   attempts_[key].runner = runner;
   io::spawn(seams_.executor, run_attempt(runner, key), [this](std::exception_ptr error) { log_failure(error); });

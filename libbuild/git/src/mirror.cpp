@@ -4,6 +4,7 @@
 #include <build/git/mirror.h>
 
 #include "command.h"
+#include "packed_output.h"
 #include "parse.h"
 #include "text.h"
 
@@ -271,9 +272,10 @@ io::Task<std::vector<bool>> Mirror::lfs_pointers(std::string hashes, std::string
   co_return find_lfs_pointers(result.output);
 }
 
-std::unique_ptr<base::Subprocess> Mirror::archive(const model::CommitHash& commit) {
+std::unique_ptr<Archive> Mirror::archive(const model::CommitHash& commit, io::BlockingPool& pool) {
   require_hash(commit);
-  return git_->start({git_dir(directory_), "archive", "--format=tar.gz", commit.value});
+  std::vector<std::string> arguments{git_dir(directory_), "archive", "--format=tar", commit.value};
+  return std::make_unique<PackedOutput>(*git_, std::move(arguments), "archive commit " + commit.value, pool);
 }
 
 }  // namespace build::git

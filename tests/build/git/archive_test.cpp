@@ -1,3 +1,5 @@
+#include <io/blocking_pool.h>
+
 #include <doctest/doctest.h>
 
 #include "repository.h"
@@ -9,16 +11,20 @@ using namespace testing;
 
 namespace {
 
-io::Task<> save(git::Mirror& mirror, model::CommitHash commit, std::string& bytes, base::ExitStatus& status) {
-  const auto child = mirror.archive(commit);
+io::Task<> save(git::Mirror& mirror, model::CommitHash commit, std::string& bytes, std::string& error) {
+  io::BlockingPool pool(1);
   std::string buffer(16 * 1024, '\0');
-  for (;;) {
-    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-    const std::size_t size = co_await child->read_output(into);
-    if (size == 0) break;
-    bytes.append(buffer, 0, size);
+  try {
+    const auto archive = mirror.archive(commit, pool);
+    for (;;) {
+      const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+      const std::size_t size = co_await archive->read(into);
+      if (size == 0) break;
+      bytes.append(buffer, 0, size);
+    }
+  } catch (const git::GitError& failure) {
+    error = failure.what();
   }
-  status = co_await child->wait();
 }
 
 }  // namespace
@@ -61,10 +67,9 @@ TEST_CASE("an archive is the commit's tree byte for byte, whatever attributes sa
 
   auto mirror = fixture.make_mirror();
   fixture.fetch(mirror);
-  std::string bytes;
-  base::ExitStatus status;
-  fixture.run(save(mirror, commit, bytes, status));
-  CHECK(status.success());
+  std::string bytes, error;
+  fixture.run(save(mirror, commit, bytes, error));
+  CHECK(error.empty());
   CHECK(bytes.starts_with("\x1f\x8b"));
 
   write_file(fixture.dir / "archive.tar.gz", bytes);
@@ -90,23 +95,44 @@ TEST_CASE("an archive is the commit's tree byte for byte, whatever attributes sa
   CHECK(count == files.size() + 2);
 }
 
-TEST_CASE("an archive of a commit that is not there fails with git's reason on stderr") {
+TEST_CASE("a large archive comes whole, and may be left before its end") {
+  MirrorFixture fixture;
+  std::string content;
+  for (int i = 0; i < 500'000; ++i) content += std::to_string(i * 2654435761u) + "\n";
+  write_file(fixture.origin.path() / "large", content);
+  fixture.origin.git({"add", "large"});
+  fixture.origin.git({"commit", "--quiet", "-m", "large"});
+  const model::CommitHash commit(fixture.origin.git({"rev-parse", "HEAD"}));
+  auto mirror = fixture.make_mirror();
+  fixture.fetch(mirror);
+  std::string bytes, error;
+  fixture.run(save(mirror, commit, bytes, error));
+  CHECK(error.empty());
+  write_file(fixture.dir / "archive.tar.gz", bytes);
+  fixture.shell.run({"tar", "-xzf", "archive.tar.gz"});
+  CHECK((read_file(fixture.dir / "large") == content));
+
+  io::BlockingPool pool(1);
+  auto archive = mirror.archive(commit, pool);
+  const auto read_once = [&]() -> io::Task<> {
+    std::string buffer(100, '\0');
+    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
+    CHECK(co_await archive->read(into) > 0);
+    archive.reset();
+  };
+  fixture.run(read_once());
+}
+
+TEST_CASE("an archive of a commit that is not there fails with git's reason") {
   MirrorFixture fixture;
   fixture.origin.commit("first");
   auto mirror = fixture.make_mirror();
   fixture.fetch(mirror);
-  const auto child = mirror.archive(model::CommitHash(std::string(40, 'a')));
-  std::string said(4096, '\0');
-  base::ExitStatus status;
-  const auto read = [&]() -> io::Task<> {
-    const io::asio::mutable_buffer into = io::asio::buffer(said);
-    CHECK(co_await child->read_output(into) == 0);
-    const std::size_t size = co_await child->read_error(into);
-    said.resize(size);
-    status = co_await child->wait();
-  };
-  fixture.run(read());
-  CHECK_FALSE(status.success());
-  CHECK(said.find("fatal: not a tree object: aaaa") != std::string::npos);
-  CHECK_THROWS_AS(mirror.archive(model::CommitHash("--remote=ssh://x")), std::invalid_argument);
+  const std::string missing(40, 'a');
+  std::string bytes, error;
+  fixture.run(save(mirror, model::CommitHash(missing), bytes, error));
+  CHECK(bytes.empty());
+  CHECK(error == "cannot archive commit " + missing + ": fatal: not a tree object: " + missing);
+  io::BlockingPool pool(1);
+  CHECK_THROWS_AS(mirror.archive(model::CommitHash("--remote=ssh://x"), pool), std::invalid_argument);
 }

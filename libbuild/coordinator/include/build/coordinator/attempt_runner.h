@@ -22,10 +22,10 @@ model::RunId run_id(model::BuildId build, int attempt, int step);
 class AttemptRunner {
  public:
   /// Everything handed in by reference outlives the runner. It keeps the configuration that it began with.
-  AttemptRunner(io::Executor executor, io::Clock& clock, FarmLoop& farm, livelog::LogStore& logs,
-                LogTrouble& log_trouble, farm::StartAttempt start, std::shared_ptr<WorkerSession> session,
-                config::RepositoryConfig repository, config::BuilderConfig builder,
-                std::shared_ptr<git::Mirror> mirror);
+  AttemptRunner(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, FarmLoop& farm,
+                livelog::LogStore& logs, LogTrouble& log_trouble, farm::StartAttempt start,
+                std::shared_ptr<WorkerSession> session, config::RepositoryConfig repository,
+                config::BuilderConfig builder, std::shared_ptr<git::Mirror> mirror);
 
   /// Runs it to its end and tells the farm how it ended, when nothing of it runs on the worker any more; closes the
   /// worker's session if that cannot be known.
@@ -61,6 +61,7 @@ class AttemptRunner {
 
   io::Executor executor_;
   io::Clock& clock_;
+  io::BlockingPool& pool_;
   FarmLoop& farm_;
   livelog::LogStore& logs_;
   LogTrouble& log_trouble_;

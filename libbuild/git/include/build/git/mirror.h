@@ -6,6 +6,7 @@
 
 #include <build/base/subprocess.h>
 #include <build/model/records.h>
+#include <io/blocking_pool.h>
 #include <io/clock.h>
 
 #include <filesystem>
@@ -34,6 +35,15 @@ struct Location {
 
 struct GitError : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// A tree as tar.gz, made while it is read. It may be destroyed before its end, but not during a read().
+class Archive {
+ public:
+  virtual ~Archive() = default;
+  /// The next bytes; 0 at the end, when git was successful. Throws GitError if it was not: what came is no whole
+  /// archive.
+  virtual io::Task<std::size_t> read(io::asio::mutable_buffer into) = 0;
 };
 
 /// Branches and the commits they point to.
@@ -73,10 +83,9 @@ class Mirror {
   /// part of the source", "4 files are Git LFS pointers, for example data/a.bin"). At most about a dozen.
   io::Task<std::vector<std::string>> gaps(model::CommitHash commit);
 
-  /// The commit's tree as tar.gz, on the child's stdout, exactly as committed (no attribute has an effect: not
-  /// export-ignore, export-subst, nor line ends, ident and encodings). The caller reads it to its end and waits for the
-  /// child; when it fails the reason is on its stderr, a pipe. Throws GitError if git cannot be started.
-  std::unique_ptr<base::Subprocess> archive(const model::CommitHash& commit);
+  /// The commit's tree exactly as committed (no attribute has an effect: not export-ignore, export-subst, nor line
+  /// ends, ident and encodings). It is packed on the pool, which outlives it. Throws GitError if git cannot be started.
+  std::unique_ptr<Archive> archive(const model::CommitHash& commit, io::BlockingPool& pool);
 
   /// `local` may come to be set by a fetch().
   const Location& location() const { return location_; }
@@ -84,6 +93,7 @@ class Mirror {
  private:
   class Command;
   class Output;
+  class PackedOutput;
 
   std::string source() const;
   void write_configuration() const;
