@@ -3,8 +3,10 @@
 
 Every level of pargzip, gzip, pigz, bgzip and igzip compresses the same tar (bench/peers/make_tree.sh makes it) on one
 thread, then files by each of them are decompressed. Commands take turns, the best of N rounds counts (7; --quick: 2 and
-fewer levels), CPU seconds of the whole process stand beside wall seconds, and ratios have the spread of the rounds.
-XBUILD_BIN names the folder with pargzip. With --chart, the curve of size over CPU time is drawn.
+fewer levels; fewer for a command that has run for 90 seconds, three times as many for decompressing), CPU seconds of the
+whole process stand beside wall seconds, and ratios have the spread of the rounds. Then it is said how far the others'
+levels are from our curve of size over CPU time, straight between two levels over a logarithmic axis; --chart draws it.
+XBUILD_BIN names the folder with pargzip.
 """
 
 import argparse
@@ -15,10 +17,12 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-import time
+
+from timing import timed
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ.get("XBUILD_BIN", ROOT / "build/release/bin"))
+ENOUGH = 90  # seconds, for one command
 COLOURS = {"pargzip": "#d62728", "pigz": "#1f77b4", "gzip": "#7f7f7f", "bgzip": "#2ca02c", "igzip": "#9467bd"}
 
 
@@ -31,15 +35,10 @@ class Run:
 
     def once(self):
         with open(self.output, "wb") as out:
-            begin = time.monotonic()
-            process = subprocess.Popen(self.command, stdout=out)
-            _, status, usage = os.wait4(process.pid, 0)
-            self.wall.append(time.monotonic() - begin)
-        process.returncode = status
-        if status != 0:
-            raise SystemExit(f"{self.label} failed")
-        self.cpu.append(usage.ru_utime + usage.ru_stime)
-        self.peak = max(self.peak, usage.ru_maxrss)
+            timing = timed(self.command, stdout=out)
+        self.wall.append(timing.wall)
+        self.cpu.append(timing.cpu)
+        self.peak = max(self.peak, timing.peak)
 
     @property
     def size(self):
@@ -55,7 +54,8 @@ def ratio(one, other, what):
 def rounds(runs, count):
     for _ in range(count):
         for run in runs:
-            run.once()
+            if sum(run.wall) < ENOUGH:
+                run.once()
 
 
 def compress_commands(tree, quick):
@@ -82,14 +82,34 @@ def compression(work, tree, count, quick):
         runs["threads", threads] = Run(f"pargzip -6 -p {threads}", command, work / f"threads-{threads}.gz")
     rounds(list(runs.values()), count)
     print(f"\ncompressing {size} bytes, best of {count} rounds\n")
-    print(f"{'command':<18}{'bytes':>12}{'ratio':>8}{'CPU s':>8}{'wall s':>8}{'MB/CPU s':>10}{'peak MiB':>10}   against pigz -6, CPU")
+    print(f"{'command':<18}{'bytes':>12}{'ratio':>8}{'CPU s':>8}{'wall s':>8}{'MB/CPU s':>10}{'peak MiB':>10}{'runs':>6}   against pigz -6, CPU")
     for run in runs.values():
         cpu = min(run.cpu)
         print(f"{run.label:<18}{run.size:>12}{size / run.size:>8.3f}{cpu:>8.2f}{min(run.wall):>8.2f}{size / cpu / 1e6:>10.1f}"
-              f"{run.peak / 1024:>10.1f}   {ratio(run, runs['pigz', 6], 'cpu')}")
+              f"{run.peak / 1024:>10.1f}{len(run.cpu):>6}   {ratio(run, runs['pigz', 6], 'cpu')}")
     one, two = runs["pargzip", 6], runs["threads", 2]
     print(f"\ntwo threads: CPU x {min(two.cpu) / min(one.cpu):.3f} of one; busy {min(two.cpu) / min(two.wall) / 2:.1%}")
+    compare_curves(runs)
     return runs
+
+
+def size_at(curve, cpu):
+    """The curve's size at that CPU time, between its points; at its ends, the end's."""
+    if cpu <= curve[0][0]:
+        return curve[0][1] if cpu == curve[0][0] else math.inf
+    for (before, larger), (after, smaller) in zip(curve, curve[1:]):
+        if cpu <= after:
+            return larger + (smaller - larger) * math.log(cpu / before) / math.log(after / before)
+    return curve[-1][1]
+
+
+def compare_curves(runs):
+    curve = sorted((min(run.cpu), run.size) for (name, level), run in runs.items() if name == "pargzip" and level > 0)
+    print("\nour size at the CPU time of each level of the others, against theirs")
+    for (name, level), run in runs.items():
+        if name not in ("pargzip", "threads"):
+            ours = size_at(curve, min(run.cpu))
+            print(f"{name} -{level}: " + ("faster than any level of ours" if math.isinf(ours) else f"{ours / run.size - 1:+.2%}"))
 
 
 def decompression(work, runs, count):
@@ -101,7 +121,7 @@ def decompression(work, runs, count):
         peers = [("gzip -d", ["gzip", "-dc", file]), ("pigz -d", ["pigz", "-dc", file]), ("igzip -d", ["igzip", "-dc", file])]
         ours = [(f"pargzip -d -p {n}", [pargzip, "-d", "-p", str(n), "-c", file]) for n in (1, 2)]
         each = [Run(label, command, "/dev/null") for label, command in peers + ours if shutil.which(command[0])]
-        rounds(each, count)
+        rounds(each, 3 * count)
         for run in each:
             print(f"{made[0] + ' -6':<12}{run.label:<18}{min(run.cpu):>8.2f} CPU s{min(run.wall):>8.2f} wall s   "
                   f"against gzip -d, wall: {ratio(run, each[0], 'wall')}; one thread of ours: {ratio(run, each[-2], 'wall')}")
@@ -109,8 +129,6 @@ def decompression(work, runs, count):
 
 def draw(runs, size, path):
     """Size over CPU time, both as one reads them: left is faster, lower is smaller."""
-
-
     points = [(name, level, min(run.cpu), run.size) for (name, level), run in runs.items() if name in COLOURS and run.size < size / 2]
     least, most = min(p[2] for p in points), max(p[2] for p in points)
     small, large = min(p[3] for p in points), max(p[3] for p in points)

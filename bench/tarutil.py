@@ -14,23 +14,11 @@ import pathlib
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
+
+from timing import timed
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def timed(command, stdin, stdout):
-    """Wall and CPU seconds of `command` with all its children."""
-    begin = time.monotonic()
-    process = subprocess.Popen(command, stdin=stdin, stdout=stdout)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command} ended with {process.returncode}")
-    return wall, usage.ru_utime + usage.ru_stime
 
 
 class Bench:
@@ -50,7 +38,7 @@ class Bench:
             return timed(command, None, stdout)
 
     def interleaved(self, rows):
-        """rows: name -> function of no arguments that gives wall and CPU seconds."""
+        """rows: name -> function of no arguments that gives a Timing."""
         results = {name: [] for name in rows}
         for _ in range(self.runs):
             for name, run in rows.items():
@@ -58,14 +46,16 @@ class Bench:
         return results
 
 
-def report(title, results, base):
-    print(f"\n{title}\n{'':34}{'best':>8}{'median':>8}{'spread':>8}{'CPU':>8}{'ratio':>8}")
-    middle = statistics.median(wall for wall, _ in results[base])
+def report(title, results):
+    """The first row is GNU tar, the last Go; our speed is given as a multiple of theirs."""
+    print(f"\n{title}\n{'':34}{'best':>8}{'median':>8}{'spread':>8}{'CPU':>8}{'x tar':>8}{'x Go':>8}")
+    median = {name: statistics.median(run.wall for run in runs) for name, runs in results.items()}
+    first, *_, last = median.values()
     for name, runs in results.items():
-        walls = [wall for wall, _ in runs]
-        cpu = statistics.median(cpu for _, cpu in runs)
-        median = statistics.median(walls)
-        print(f"{name:34}{min(walls):8.2f}{median:8.2f}{max(walls) - min(walls):8.2f}{cpu:8.2f}{middle / median:8.2f}")
+        walls = [run.wall for run in runs]
+        cpu = statistics.median(run.cpu for run in runs)
+        print(f"{name:34}{min(walls):8.2f}{median[name]:8.2f}{max(walls) - min(walls):8.2f}{cpu:8.2f}"
+              f"{first / median[name]:8.2f}{last / median[name]:8.2f}")
 
 
 def main():
@@ -74,7 +64,8 @@ def main():
     parser.add_argument("--tree")
     parser.add_argument("--directory", default="/dev/shm")
     options = parser.parse_args()
-    ours = str(pathlib.Path(os.environ["XBUILD_BIN"]).parent / "bench/programs/tar_tree")
+    built = pathlib.Path(os.environ.get("XBUILD_BIN", HERE.parent / "build/release/bin")).parent
+    ours = str(built / "bench/programs/tar_tree")
     with tempfile.TemporaryDirectory(dir=options.directory, prefix="bench-tarutil-") as name:
         work = pathlib.Path(name)
         tree_tar = options.tree
@@ -103,19 +94,19 @@ def main():
             "libtarutil": lambda: bench.extract(own, by_us),
             "libtarutil, one thread": lambda: bench.extract(own + ["1"], by_us),
             "Go archive/tar, compress/gzip": lambda: bench.extract([go, "extract", "TARGET"], by_us),
-        }), "tar -xzf")
+        }))
         report("unpack what gzip made", bench.interleaved({
             "tar -xzf": lambda: bench.extract(tar, by_gzip),
             "libtarutil": lambda: bench.extract(own, by_gzip),
             "libtarutil, one thread": lambda: bench.extract(own + ["1"], by_gzip),
             "Go archive/tar, compress/gzip": lambda: bench.extract([go, "extract", "TARGET"], by_gzip),
-        }), "tar -xzf")
+        }))
         report("pack", bench.interleaved({
             "tar -czf": lambda: bench.pack(["tar", "-czf", "-", "-C", tree, "."], packed),
             "libtarutil": lambda: bench.pack([ours, "pack", tree], packed),
             "libtarutil, one thread": lambda: bench.pack([ours, "pack", tree, "1"], packed),
             "Go archive/tar, compress/gzip": lambda: bench.pack([go, "pack", tree], packed),
-        }), "tar -czf")
+        }))
         print(f"\nsizes: gzip -6 {by_gzip.stat().st_size}, libtarutil {by_us.stat().st_size}")
 
 
