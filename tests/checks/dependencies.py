@@ -17,7 +17,7 @@ LAYERS = [
     {"io", "pargzip", "base"},
     {"tarutil", "revdial", "model", "subprocess", "build_info"},
     {"cli"},
-    {"config", "store", "blob", "livelog", "net"},
+    {"config", "store", "blob", "livelog", "net", "runs"},
     {"buildlet_client", "buildlet_server", "git", "gerrit"},
     {"farm"},
     {"coordinator", "gomote_server"},
@@ -35,6 +35,7 @@ ONLY = {
     "config": {"base", "basics", "cli", "model"},
     "build_info": {"basics"},
     "cli": {"base", "basics", "build_info"},
+    "runs": {"base", "io", "subprocess"},
     "farm": {"base", "model"},
     "gomote_client": {"io", "net"},
 }

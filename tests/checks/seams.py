@@ -27,6 +27,13 @@ EXCEPTIONS = {
     ("libpargzip/src/threads.cpp", "a thread"): "a library of its own, which uses nothing of ours; see docs/architecture.md",
     ("libpargzip/src/threads.h", "a thread"): "as threads.cpp",
     ("libtarutil/src/file_maker.cpp", "a thread"): "a user of the library has no pool; joined before extract() returns",
+    ("libbuild/runs/src/supervisor.cpp", "the time"): "a process of its own, with no event loop: it has to be small",
+    ("libbuild/runs/src/supervisor.cpp", "a socket"): "as above",
+    ("libbuild/runs/src/child.cpp", "a process"): "as above: what base::Subprocess cannot do (users, terminals, namespaces)",
+    ("libbuild/runs/src/child.cpp", "a socket"): "as above: for bringing up a new network's loopback",
+    ("libbuild/runs/src/launch.cpp", "a process"): "a process that outlives this one, which a Subprocess never does",
+    ("libbuild/runs/src/run.cpp", "a socket"): "packets over a Unix socket, which no stream of libio has",
+    ("libbuild/runs/src/lease_file.cpp", "the time"): "the boot clock, which several processes compare",
     ("libbuild/base/src/random.cpp", "randomness"): "the system's RandomSource, handed in from main",
     ("tools/pargzip/main.cpp", "the time"): "handed in from here; libio's clock would bring Boost",
 }

@@ -11,6 +11,7 @@
 #include <build/buildlet/work_directory.h>
 #include <build/buildlet/worker_state.h>
 #include <build/net/server.h>
+#include <build/runs/supervisor.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event_loop.h>
@@ -26,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -75,7 +77,7 @@ class Program {
                  [this](const std::string& sentence) { log_.warning(sentence); }),
         state_(settings_.flags),
         workdir_(state_.open_workdir(settings_.flags.workdir)),
-        buildlet_(loop_.executor(), clock_, pool_, *workdir_, server_options(), log_),
+        buildlet_(loop_.executor(), clock_, pool_, *workdir_, state_.directory, server_options(), log_),
         http_(loop_.executor(), clock_, routes(), http_limits(), complaints()),
         health_(loop_.executor(), clock_, health_routes(), {}, complaints()) {
     if (settings_.listen) {
@@ -158,7 +160,7 @@ class Program {
         buildlet::load_builder_key(settings_.flags.key_file, settings_.flags.host_type, environment_variable);
     registration.worker_id = buildlet::load_worker_id(state_.directory, random_);
     registration.instance_id = base::random_id(random_);
-    registration.features = {"persistent-id"};
+    registration.features = {"persistent-id", "runs"};
     return registration;
   }
 
@@ -250,6 +252,7 @@ class Program {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == runs::kSupervisorArgument) return runs::supervise();
   Settings settings;
   settings.service = io::ServiceManager::take_from_environment();
   settings.flags.log.reader = base::reader_of_stderr(environment_variable("JOURNAL_STREAM").value_or(""));

@@ -237,7 +237,7 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::follow(buildlet::Run& run, StepL
   std::vector<char> buffer(kBufferSize);
   for (std::uint64_t offset = 0;;) {
     const io::asio::mutable_buffer into(buffer.data(), buffer.size());
-    const std::size_t count = co_await run.follow(offset, into);
+    const std::size_t count = (co_await run.follow(offset, into)).size;
     if (count == 0) break;
     if (offset + count > kMaxLog) {
       too_long = true;

@@ -147,12 +147,12 @@ TEST_CASE("output is followed from the next byte only") {
   std::string buffer(16, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
   CHECK_THROWS_AS(value_of(worker.loop, run->follow(1, into)), std::invalid_argument);
-  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   CHECK_THROWS_WITH(value_of(worker.loop, run->follow(0, into)),
                     "the output of run run-7 can be read on from offset 3 only, not from 0: it is carried over /exec, "
                     "which cannot give output again");
-  CHECK(value_of(worker.loop, run->follow(3, into)) == 0);
-  CHECK(value_of(worker.loop, run->follow(3, into)) == 0);
+  CHECK(value_of(worker.loop, run->follow(3, into)).size == 0);
+  CHECK(value_of(worker.loop, run->follow(3, into)).size == 0);
   CHECK(run->id().value == "run-7");
 }
 

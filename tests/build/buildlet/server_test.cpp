@@ -108,10 +108,10 @@ TEST_CASE("output is sent as it comes") {
                                 shell("echo one; while ! test -e " + go.string() + "; do sleep 0.01; done; echo two"));
   std::string buffer(1024, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-  const std::size_t n = value_of(worker.loop, run->follow(0, into));
+  const std::size_t n = value_of(worker.loop, run->follow(0, into)).size;
   CHECK(buffer.substr(0, n) == "one\n");
   testing::write_file(go, "");
-  const std::size_t m = value_of(worker.loop, run->follow(n, into));
+  const std::size_t m = value_of(worker.loop, run->follow(n, into)).size;
   CHECK(buffer.substr(0, m) == "two\n");
   CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::succeeded);
 }
@@ -169,7 +169,7 @@ TEST_CASE("kill ends the command and everything it started") {
   const auto run = client.start(model::RunId("r"), spec);
   std::string buffer(1024, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   // The shell says "up" while its children may still be on their way.
   CHECK(worker.wait_until([&] { return testing::processes_with(mark).size() >= 3; }));
   run->kill();
@@ -190,7 +190,7 @@ TEST_CASE("a client that goes takes its command along, also one that has left it
     const auto run = client.start(model::RunId("r"), spec);
     std::string buffer(1024, '\0');
     const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-    CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+    CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   }
   // What moved to a session of its own lives on, but does not keep the handler.
   CHECK(worker.wait_until([&] { return worker.server.running() == 0; }));
@@ -210,7 +210,7 @@ TEST_CASE("stopping the worker loses its runs instead of failing them") {
   const auto run = client.start(model::RunId("r"), shell("echo up; sleep 100"));
   std::string buffer(1024, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   worker.loop.run_until_done(worker.server.stop());
   CHECK(worker.server.running() == 0);
   CHECK(value_of(worker.loop, run->result()).outcome == RunOutcome::lost);
@@ -232,7 +232,7 @@ TEST_CASE("200 MB of output pass through in little memory") {
     std::uint64_t total = 0;
     while (true) {
       const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-      const std::size_t n = co_await from.follow(total, into);
+      const std::size_t n = (co_await from.follow(total, into)).size;
       if (n == 0) break;
       total += n;
     }
@@ -481,11 +481,11 @@ TEST_CASE("a directory that took the work directory's place is left alone") {
   fs::remove_all(worker.temp / "workdir");
 }
 
-TEST_CASE("the status says the version and nothing else") {
+TEST_CASE("the status says the version and what the worker can do") {
   WorkerFixture worker;
   Worker client = worker.client();
   CHECK(value_of(worker.loop, client.status()).version == 28);
-  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28}");
+  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28,\"features\":[\"runs\"]}");
   CHECK(ask(worker, "GET", "/workdir").body == worker.workdir.path());
   CHECK(ask(worker, "GET", "/nosuch").head.status == 404);
 }
@@ -498,12 +498,13 @@ TEST_CASE("a drained worker says so, serves what follows, and is over when nothi
   REQUIRE(::mkfifo((worker.temp / "workdir/go").c_str(), 0600) == 0);
   std::string buffer(1024, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   bool over = false;
   const DrainLimits limits{.quiet = std::chrono::milliseconds{200}, .longest = std::chrono::minutes{1}};
   worker.server.drain(limits, [&] { over = true; });
   CHECK(value_of(worker.loop, client.status()).draining);
-  CHECK(ask(worker, "GET", "/status").body == "{\"Version\":28,\"draining\":true,\"working\":1}");
+  CHECK(ask(worker, "GET", "/status").body ==
+        "{\"Version\":28,\"draining\":true,\"working\":1,\"features\":[\"runs\"]}");
   CHECK(value_of(worker.loop, client.status()).working == 1);
   // Longer than the quiet time, but a command runs.
   worker.loop.run_until_done(worker.clock.sleep_for(2 * limits.quiet));
@@ -527,7 +528,7 @@ TEST_CASE("a drain does not wait longer than its longest time") {
   const auto run = client.start(model::RunId("r"), shell("echo up; sleep 100"));
   std::string buffer(1024, '\0');
   const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-  CHECK(value_of(worker.loop, run->follow(0, into)) == 3);
+  CHECK(value_of(worker.loop, run->follow(0, into)).size == 3);
   bool over = false;
   worker.server.drain({.quiet = std::chrono::seconds{3}, .longest = std::chrono::milliseconds{100}},
                       [&] { over = true; });

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "build/buildlet/processes.h"
+#include "support/supervisor.h"
 #include "support/support.h"
 
 namespace testing {
@@ -25,7 +26,7 @@ namespace testing {
 struct WorkerFixture {
   explicit WorkerFixture(build::buildlet::ServerOptions options = default_options())
       : workdir(temp / "workdir", temp / "work-directories", build::buildlet::WorkDirectory::Found::keep),
-        server(loop.executor(), clock, pool, workdir, std::move(options), log),
+        server(loop.executor(), clock, pool, workdir, temp.path(), std::move(options), log),
         http(loop.executor(), clock, routes(), {}, [this](const std::string& line) { http_log.push_back(line); }) {}
 
   ~WorkerFixture() {
@@ -94,7 +95,7 @@ inline io::Task<Followed> follow_all(build::buildlet::Run& run) {
   std::string buffer(16 * 1024, '\0');
   while (true) {
     const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-    const std::size_t n = co_await run.follow(followed.output.size(), into);
+    const std::size_t n = (co_await run.follow(followed.output.size(), into)).size;
     if (n == 0) break;
     followed.output.append(buffer, 0, n);
   }

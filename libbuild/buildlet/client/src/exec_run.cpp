@@ -19,17 +19,17 @@ ExecRun::ExecRun(model::RunId id, RunSpec spec, io::Clock& clock, DialWorker dia
       hostname_(std::move(hostname)),
       limits_(limits) {}
 
-io::Task<std::size_t> ExecRun::follow(std::uint64_t offset, io::asio::mutable_buffer into) {
+io::Task<RunOutput> ExecRun::follow(std::uint64_t offset, io::asio::mutable_buffer into) {
   if (offset != next_) {
     throw std::invalid_argument("the output of run " + id_.value + " can be read on from offset " +
                                 std::to_string(next_) + " only, not from " + std::to_string(offset) +
                                 ": it is carried over /exec, which cannot give output again");
   }
   if (!begun_) co_await begin();
-  if (result_) co_return 0;
+  if (result_) co_return RunOutput{offset, 0};
   const std::size_t n = co_await read_output(into);
   next_ += n;
-  co_return n;
+  co_return RunOutput{offset, n};
 }
 
 io::Task<RunResult> ExecRun::result() {

@@ -13,7 +13,7 @@ class ExecRun final : public Run {
  public:
   ExecRun(model::RunId id, RunSpec spec, io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits);
 
-  io::Task<std::size_t> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
+  io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
   io::Task<RunResult> result() override;
   void kill() noexcept override;
   const model::RunId& id() const noexcept override { return id_; }

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "exec_run.h"
+#include "supervised_run.h"
 #include "worker_http.h"
 
 namespace build::buildlet {
@@ -105,6 +106,9 @@ WorkerStatus parse_status(const Call& call, const std::string& body) {
     WorkerStatus status;
     const auto working = document.FindMember("working");
     if (working != document.MemberEnd() && working->value.IsInt()) status.working = working->value.GetInt();
+    const auto features = document.FindMember("features");
+    if (features != document.MemberEnd() && features->value.IsArray())
+      for (const rapidjson::Value& feature : features->value.GetArray()) status.runs |= feature == "runs";
     status.draining = draining != document.MemberEnd() && draining->value.IsBool() && draining->value.GetBool();
     if (version != document.MemberEnd() && version->value.IsInt()) {
       status.version = version->value.GetInt();
@@ -137,10 +141,16 @@ Worker::Worker(io::Executor executor, io::Clock& clock, DialWorker dial, std::st
       hostname_(std::move(hostname)),
       limits_(limits) {}
 
+io::RequestHead Worker::request(std::string method, std::string target) const {
+  io::RequestHead head = worker_request(std::move(method), std::move(target), hostname_);
+  if (lease_ != 0) head.fields.set(kLeaseField, std::to_string(lease_));
+  return head;
+}
+
 io::Task<WorkerStatus> Worker::status() {
   const Call call{hostname_, "GET /status"};
   io::StreamPtr stream = co_await dial_();
-  io::RequestHead head = worker_request("GET", "/status", hostname_);
+  io::RequestHead head = request("GET", "/status");
   const net::ClientLimits limits = connection_limits(limits_);
   std::string no_body;
   const Answer answer =
@@ -156,7 +166,7 @@ io::Task<> Worker::remove_all(std::vector<std::string> paths) {
   for (std::string& path : paths) form.add("path", std::move(path));
   std::string body = form.encode();
   io::StreamPtr stream = co_await dial_();
-  io::RequestHead head = worker_request("POST", "/removeall", hostname_);
+  io::RequestHead head = request("POST", "/removeall");
   const net::ClientLimits limits = connection_limits(limits_);
   const Answer answer =
       co_await exchange(call, std::move(stream), clock_, limits, std::move(head), std::move(body), limits_.remove);
@@ -166,7 +176,7 @@ io::Task<> Worker::remove_all(std::vector<std::string> paths) {
 io::Task<> Worker::halt() {
   const Call call{hostname_, "POST /halt"};
   io::StreamPtr stream = co_await dial_();
-  io::RequestHead head = worker_request("POST", "/halt", hostname_);
+  io::RequestHead head = request("POST", "/halt");
   const net::ClientLimits limits = connection_limits(limits_);
   std::string no_body;
   const Answer answer =
@@ -178,7 +188,7 @@ io::Task<> Worker::write_tgz(std::string dir, BodySource body) {
   const Call call{hostname_, "PUT /writetgz"};
   io::StreamPtr stream = co_await dial_();
   const std::string target = dir.empty() ? "/writetgz" : "/writetgz?dir=" + io::percent_encode(dir);
-  io::RequestHead head = worker_request("PUT", target, hostname_);
+  io::RequestHead head = request("PUT", target);
   head.fields.set("Transfer-Encoding", "chunked");
   const net::ClientLimits limits = connection_limits(limits_);
   Answer answer;
@@ -196,7 +206,34 @@ io::Task<> Worker::write_tgz(std::string dir, BodySource body) {
   if (answer.head.status != 200) call.refused(answer.head, answer.body);
 }
 
+io::Task<bool> Worker::take_lease(std::uint64_t number, std::chrono::seconds time, bool resume) {
+  const Call call{hostname_, "PUT /lease"};
+  io::StreamPtr stream = co_await dial_();
+  io::RequestHead head = worker_request("PUT", "/lease", hostname_);
+  std::string body = "{\"number\":" + std::to_string(number) + ",\"seconds\":" + std::to_string(time.count()) +
+                     ",\"resume\":" + (resume ? "true" : "false") + "}";
+  const net::ClientLimits limits = connection_limits(limits_);
+  const Answer answer =
+      co_await exchange(call, std::move(stream), clock_, limits, std::move(head), std::move(body), limits_.remove);
+  if (answer.head.status != 200) call.refused(answer.head, answer.body);
+  co_return answer.body.find("\"held\":true") != std::string::npos;
+}
+
+io::Task<> Worker::end_lease(std::uint64_t number) {
+  const Call call{hostname_, "DELETE /lease"};
+  io::StreamPtr stream = co_await dial_();
+  io::RequestHead head = worker_request("DELETE", "/lease", hostname_);
+  head.fields.set(kLeaseField, std::to_string(number));
+  const net::ClientLimits limits = connection_limits(limits_);
+  std::string no_body;
+  const Answer answer =
+      co_await exchange(call, std::move(stream), clock_, limits, std::move(head), std::move(no_body), limits_.remove);
+  if (answer.head.status != 200) call.refused(answer.head, answer.body);
+}
+
 std::unique_ptr<Run> Worker::start(model::RunId id, RunSpec spec) {
+  if (lease_ != 0)
+    return std::make_unique<SupervisedRun>(std::move(id), std::move(spec), lease_, clock_, dial_, hostname_, limits_);
   return std::make_unique<ExecRun>(std::move(id), std::move(spec), clock_, dial_, hostname_, limits_);
 }
 

@@ -12,6 +12,9 @@ namespace build::buildlet {
 /// How much of a worker's text goes into an error.
 inline constexpr std::size_t kMaxErrorText = 4096;
 
+/// The field that names a request's lease.
+inline constexpr const char* kLeaseField = "X-Xbuild-Lease";
+
 io::RequestHead worker_request(std::string method, std::string target, const std::string& hostname);
 
 /// At most `limit` bytes of a body, without blanks at the end; what follows is not read.

@@ -1,5 +1,5 @@
-// POST /exec: the command is resolved, the 200 goes out, then it is started; whatever happens from then on is told by
-// the trailer Process-State.
+// POST /exec: the command is resolved, the 200 goes out, then it is started, as a run that is nobody's but this
+// connection's; whatever happens from then on is told by the trailer Process-State.
 #include <build/base/environment.h>
 #include <build/base/subprocess.h>
 #include <build/buildlet/server.h>
@@ -17,19 +17,26 @@ namespace build::buildlet {
 
 namespace {
 
-base::SubprocessSpec spec_of(const ExecRequest& request) {
-  base::SubprocessSpec spec;
-  spec.argv = request.argv;
-  spec.program = request.command;
-  spec.environment = request.environment;
-  spec.directory = request.dir;
-  return spec;
+runs::Command command_of(ExecRequest request) {
+  runs::Command command;
+  command.no_network = wants_no_network(request.environment);
+  command.program = std::move(request.command);
+  command.argv = std::move(request.argv);
+  command.environment = std::move(request.environment);
+  command.directory = std::move(request.dir);
+  command.ephemeral = true;
+  return command;
+}
+
+/// What the trailer says. A run that is lost has none.
+std::string process_state(const runs::Result& result) {
+  if (result.ending == runs::Ending::lost) throw net::AbortExchange();
+  return result.ok() ? "ok" : result.text;
 }
 
 }  // namespace
 
-// Blocks.
-ExecRequest Server::resolve(const Form& form) {
+runs::Command Server::resolve_with(const std::function<runs::Command(const ExecContext&)>& with) {
   workdir_.make_caches();
   std::call_once(goroot_decided_, [this] {
     const std::string inherited = base::find_variable(environment_, "GOROOT_BOOTSTRAP").value_or("");
@@ -45,7 +52,9 @@ ExecRequest Server::resolve(const Form& form) {
     const auto found = base::find_executable(name, path_list);
     return found ? std::optional<std::string>(found->string()) : std::nullopt;
   };
-  return resolve_exec(form, context);
+  runs::Command command = with(context);
+  if (command.user.empty()) command.user = options_.run_as;
+  return command;
 }
 
 io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
@@ -53,9 +62,17 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
   if (!request.http_at_least(1, 1)) throw io::HttpError(400, "HTTP/1.1 or higher required");
   const Form form = co_await read_form(request);
   response.fields().set("Trailer", "Process-State");
-  ExecRequest command;
+  runs::Command command;
+  std::string first_line;
   try {
-    auto job = [this, &form] { return resolve(form); };
+    auto job = [&] {
+      const auto resolve = [&](const ExecContext& context) {
+        ExecRequest exec = resolve_exec(form, context);
+        if (exec.debug) first_line = debug_line(exec);
+        return command_of(std::move(exec));
+      };
+      return resolve_with(resolve);
+    };
     command = co_await pool_.run(job);
   } catch (const ExecRefused& refused) {
     throw io::HttpError(refused.status, refused.what());
@@ -63,7 +80,8 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
     throw_as_http(std::current_exception(), workdir_.path());
   }
   co_await response.start(200);
-  std::string state = co_await run_command(command, response);
+  co_await response.write(first_line);
+  std::string state = co_await run_command(std::move(command), response);
   std::string fault;
   if (state != "ok") fault = co_await own_fault();
   io::Fields trailers;
@@ -86,55 +104,57 @@ io::Task<std::string> Server::own_fault() {
   co_return fault;
 }
 
-io::Task<std::string> Server::run_command(const ExecRequest& request, net::Response& response) {
-  if (request.debug) {
-    const std::string line = debug_line(request);
-    co_await response.write(line);
-  }
+io::Task<std::string> Server::run_command(runs::Command command, net::Response& response) {
   check_open();
-  const auto running = std::make_shared<Running>();
+  const std::string number = std::to_string(++commands_begun_);
+  command.id = exec_ids_ + number;
+  log_.info("a command begins", {{"number", number}, {"command", command.program}});
+  std::shared_ptr<runs::Run> run;
   std::string failed;
   try {
-    running->process = base::Subprocess::start(executor_, spec_of(request));
-  } catch (const std::exception& error) {
+    run = co_await runs_.start(std::move(command));
+  } catch (const runs::RunError& error) {
     failed = error.what();
   }
-  if (!running->process) {
-    log_.warning("a command could not be started", {{"command", request.command}, {"why", failed}});
+  if (!run) {
+    log_.warning("a command could not be started", {{"number", number}, {"why", failed}});
     co_return failed;
   }
-  const std::string number = std::to_string(++commands_begun_);
+  const auto running = std::make_shared<Running>(run);
   running_.insert(running.get());
-  log_.info("a command began", {{"number", number}, {"command", request.command}});
-  // When nobody reads its output any more it is killed, which ends the loop in stream_output().
+  // When nobody reads its output any more it is killed, which ends the loop below.
   response.on_client_gone([weak = std::weak_ptr(running)] {
     if (const auto alive = weak.lock()) alive->end();
   });
+  if (gate_.closed()) running->end();
   std::exception_ptr gone;
   try {
-    co_await stream_output(*running->process, response);
+    co_await stream_output(*running, response);
   } catch (const std::exception&) {
     gone = std::current_exception();
     running->end();
   }
-  const base::ExitStatus status = co_await running->process->wait();
   running_.erase(running.get());
-  std::string text = status.success() ? "ok" : status.str();
-  log_.info("a command ended", {{"number", number}, {"status", text}});
-  // Our own kill is no result of the command: the client must see the run as lost.
-  if (running->stopped) throw net::AbortExchange();
-  if (gone) std::rethrow_exception(gone);
-  co_return text;
+  if (running->ended) {
+    // Our own kill is no result of the command: the client must see the run as lost.
+    co_await runs_.forget(run, "its client went away");
+    throw net::AbortExchange();
+  }
+  const runs::Result result = run->result().value_or(runs::Result{});
+  log_.info("a command ended", {{"number", number}, {"status", result.text}});
+  runs_.release(run);  // what it left behind goes on
+  co_return process_state(result);
 }
 
-io::Task<> Server::stream_output(base::Subprocess& process, net::Response& response) {
-  std::array<char, 32 * 1024> buffer;
-  while (true) {
-    const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-    const std::size_t n = co_await process.read_output(into);
-    if (n == 0) co_return;
-    const std::string_view piece(buffer.data(), n);
-    co_await response.write(piece);
+io::Task<> Server::stream_output(Running& running, net::Response& response) {
+  std::vector<char> buffer(64 * 1024);
+  for (std::uint64_t offset = 0;;) {
+    const io::asio::mutable_buffer into(buffer.data(), buffer.size());
+    const runs::SpoolReader::Piece piece = co_await running.output.read(offset, into);
+    if (piece.size == 0) co_return;
+    const std::string_view bytes(buffer.data(), piece.size);
+    co_await response.write(bytes);
+    offset = piece.offset + piece.size;
   }
 }
 

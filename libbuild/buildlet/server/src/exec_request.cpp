@@ -168,6 +168,11 @@ std::string debug_line(const ExecRequest& request) {
          quoted_list(request.environment) + " in dir " + request.dir + "\n\n";
 }
 
+bool wants_no_network(const std::vector<std::string>& environment) {
+  const auto value = base::find_variable(environment, "GO_DISABLE_OUTBOUND_NETWORK");
+  return value && parse_go_bool(*value).value_or(false);
+}
+
 std::vector<std::string> without_secrets(const std::vector<std::string>& environment) {
   std::vector<std::string> kept;
   for (const std::string& entry : environment) {

@@ -1,23 +1,26 @@
-// A command that runs for a handler.
+// A command of POST /exec that runs for a handler.
 #pragma once
 
-#include <build/base/subprocess.h>
 #include <build/buildlet/server.h>
+#include <build/runs/runs.h>
 
-#include <csignal>
 #include <memory>
+#include <utility>
 
 namespace build::buildlet {
 
 struct Server::Running {
-  std::unique_ptr<base::Subprocess> process;
-  bool stopped = false;  ///< ended because the worker stops, not because of anything the command did
+  explicit Running(std::shared_ptr<runs::Run> begun) : run(std::move(begun)), output(run) {}
 
-  /// Kills the command and everything in its group. What has moved to a session of its own may live on, but no
-  /// longer keeps the handler waiting for its output.
+  std::shared_ptr<runs::Run> run;
+  runs::Output output;
+  bool ended = false;  ///< by us: nobody waits for it any more, or the worker stops
+
+  /// Kills the command and everything that it started.
   void end() noexcept {
-    process->kill_group(SIGKILL);
-    process->stop_reading();
+    ended = true;
+    run->kill("its client went away");
+    output.cancel();
   }
 };
 

@@ -35,7 +35,7 @@ void require_method(const net::Request& request, const std::string& method) {
 std::string platform() { return std::string("linux-") + kArchitecture; }
 
 Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, WorkDirectory& workdir,
-               ServerOptions options, base::Logger& log)
+               const std::filesystem::path& state, ServerOptions options, base::Logger& log)
     : executor_(executor),
       clock_(clock),
       pool_(pool),
@@ -43,6 +43,9 @@ Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, 
       options_(std::move(options)),
       log_(log),
       environment_(without_secrets(options_.environment)),
+      runs_(executor, pool, state),
+      lease_(executor, clock, pool, state, runs_, workdir, log),
+      exec_ids_("exec-" + std::to_string(clock.wall_now().time_since_epoch().count()) + "-"),
       gate_(executor) {
   base::set_variable(environment_, "WORKDIR", workdir_.path());
 }
@@ -71,6 +74,13 @@ void Server::add_routes(net::Router& router) {
       {"/exec", Access::password, Kind::work, &Server::handle_exec},
       {"/removeall", Access::password, Kind::work, &Server::handle_removeall},
       {"/halt", Access::password, Kind::question, &Server::handle_halt},
+      {"/lease", Access::password, Kind::question, &Server::handle_lease},
+      {"/runs", Access::password, Kind::question, &Server::handle_runs},
+      {"/runs/{id}", Access::password, Kind::question, &Server::handle_run},
+      {"/runs/{id}/output", Access::password, Kind::question, &Server::handle_run_output},
+      {"/runs/{id}/input", Access::password, Kind::question, &Server::handle_run_input},
+      {"/runs/{id}/kill", Access::password, Kind::question, &Server::handle_run_signal},
+      {"/runs/{id}/resize", Access::password, Kind::question, &Server::handle_run_resize},
   };
   add_health_route(router);
   for (const Route& route : routes) add_route(router, route);
@@ -78,6 +88,8 @@ void Server::add_routes(net::Router& router) {
 
 io::Task<> Server::serve(Route route, net::Request& request, net::Response& response) {
   if (route.access == Access::password) check_access(request);
+  // Whoever names a lease acts for it, and not after its end.
+  if (request.fields().has(kLeaseField) && route.path != std::string_view("/lease")) lease_.check(lease_of(request));
   if (route.kind == Kind::question) {
     co_await (this->*route.handler)(request, response);
     co_return;
@@ -116,11 +128,9 @@ void Server::continue_drain() {
 
 io::Task<> Server::stop() {
   if (drain_) drain_->alarm.cancel();
-  for (Running* running : running_) {
-    running->stopped = true;
-    running->end();
-  }
+  for (Running* running : running_) running->end();
   co_await gate_.close();
+  co_await runs_.stop();
 }
 
 void Server::check_open() const {
@@ -151,6 +161,11 @@ io::Task<> Server::handle_status(net::Request& request, net::Response& response)
   require_method(request, "GET");
   std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true" : "");
   if (gate_.inside() > 0) body += ",\"working\":" + std::to_string(gate_.inside());
+  body += ",\"features\":[\"runs\"]";
+  if (const auto number = lease_.number()) body += ",\"lease\":" + std::to_string(*number);
+  const auto all = runs_.all();
+  const auto runs = std::count_if(all.begin(), all.end(), [](const auto& run) { return !run->command().ephemeral; });
+  if (runs > 0) body += ",\"runs\":" + std::to_string(runs);
   body += "}";
   co_await response.send(200, "application/json; charset=utf-8", std::move(body));
 }

@@ -3,10 +3,11 @@
 // A Worker knows how to reach one buildlet (a function that gives a fresh connection) and speaks the buildlet's HTTP
 // interface over it, one connection per call. It works with the original's buildlets too.
 //
-// A command is a Run. The face is that of something with a name and an output with offsets which lives on the worker:
-// start it under an id, follow its output from an offset, wait for its result, kill it. Today it is carried over
-// POST /exec, where the run lives only as long as its connection; therefore follow() goes forward byte by byte and a
-// broken connection loses the run. A carrier that can resume changes nothing in this face.
+// A command is a Run: something with a name and an output with offsets which lives on the worker: start it under an id,
+// follow its output from an offset, wait for its result, kill it. Under a lease (use_lease()) a worker that can
+// (WorkerStatus::runs) keeps it whatever becomes of connections: follow() finds its way back by itself, and another
+// process may go on with it under the same id. Otherwise it is carried over POST /exec: it lives only as long as its
+// connection, and output comes once.
 //
 // Ownership: the Worker must outlive its runs; the clock outlives both. Everything lives on one executor (io/task.h);
 // a Run must not be destroyed while one of its calls is pending. Cancelling the awaiting coroutine of any call
@@ -16,6 +17,7 @@
 #include <build/model/ids.h>
 #include <io/byte_stream.h>
 #include <io/clock.h>
+#include <io/http1.h>
 
 #include <boost/asio/buffer.hpp>
 
@@ -56,6 +58,7 @@ struct WorkerStatus {
   bool draining = false;
   /// How many commands and transfers are under way. Always 0 from an original's worker.
   int working = 0;
+  bool runs = false;  ///< runs and leases are to be had. Never with an original's worker.
 };
 
 struct RunSpec {
@@ -71,6 +74,14 @@ struct RunSpec {
   enum class Level { workdir, system };
   Level level = Level::workdir;      ///< system: `cmd` is absolute or looked up in PATH, never below the work directory
   bool print_command_first = false;  ///< the output begins with a line that says what is run, with its environment
+  // What follows is for runs under a lease; over /exec it is not kept.
+  io::Duration time_limit{0};     ///< then it is killed; 0: none
+  io::Duration silence_limit{0};  ///< then it is killed, if it printed nothing for so long; 0: none
+  /// How long output is still read, after the command itself has ended, from what it left behind; 0: as long as it
+  /// takes.
+  io::Duration linger{0};
+  std::uint64_t output_cap = 0;  ///< bytes that the worker keeps, from 1 MiB; 0: its default, 256 MiB
+  std::string user;              ///< whom it runs as; empty: as the worker has it
 };
 
 enum class RunOutcome {
@@ -82,9 +93,23 @@ enum class RunOutcome {
   lost,
 };
 
+/// What a run used, itself and everything that it waited for.
+struct RunUsage {
+  io::Duration user{0}, system{0}, wall{0};
+  std::uint64_t peak_memory = 0;  ///< bytes
+};
+
 struct RunResult {
   RunOutcome outcome = RunOutcome::lost;
-  std::string text;  ///< empty for succeeded
+  std::string text;         ///< empty for succeeded
+  std::string killed = {};  ///< why the worker killed it ("the time limit of 60 s was exceeded"); then it failed
+  std::optional<RunUsage> usage = {};  ///< not over /exec
+};
+
+/// A piece of a run's output.
+struct RunOutput {
+  std::uint64_t offset = 0;  ///< of its first byte; greater than what was asked for if the worker kept none before it
+  std::size_t size = 0;      ///< 0: no more comes
 };
 
 /// One command on a worker. It begins with the first follow() or result(). Only one call may be pending at a time,
@@ -93,18 +118,19 @@ class Run {
  public:
   virtual ~Run() = default;
 
-  /// Output from `offset` on, stdout and stderr in one: waits for at least 1 byte, gives at most into.size(). 0 means
-  /// that no more output comes: result() then answers at once. A run that could not start, or that breaks, also ends
-  /// with 0; result() tells. There is no time limit while the command runs; a limit is the caller's, by kill().
-  /// Throws std::invalid_argument if `offset` is not that of the next byte: carried over /exec, output cannot be read
-  /// again.
-  virtual io::Task<std::size_t> follow(std::uint64_t offset, io::asio::mutable_buffer into) = 0;
+  /// Output from `offset` on, stdout and stderr in one: waits for at least 1 byte, gives at most into.size(). Size 0
+  /// means that no more output comes: result() then answers at once. A run that could not start, or that breaks, also
+  /// ends with 0; result() tells. There is no time limit while the command runs; a limit is the caller's, by kill(), or
+  /// RunSpec's. Over /exec throws std::invalid_argument if `offset` is not that of the next byte: there output cannot
+  /// be read again.
+  virtual io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) = 0;
 
   /// Waits for the end. Output that was not followed is read and dropped. Never throws because of the worker.
   virtual io::Task<RunResult> result() = 0;
 
   /// Ends the command and everything it started (on the original's workers: the command alone). Pending calls return
-  /// soon; result() then is `lost` with the text "killed", unless the command had ended before.
+  /// soon; result() then is `lost` with the text "killed", unless the command had ended before. Of a run under a lease
+  /// the worker hears when one of these calls is made or pending.
   virtual void kill() noexcept = 0;
 
   virtual const model::RunId& id() const noexcept = 0;
@@ -118,6 +144,9 @@ struct WorkerLimits {
   io::Duration unpack = std::chrono::minutes{10};
   /// For remove_all: the same.
   io::Duration remove = std::chrono::minutes{10};
+  /// For a run under a lease: how long its worker may be out of reach before the run counts as lost. Its output goes on
+  /// where it stopped if it comes back in time.
+  io::Duration absence = std::chrono::seconds{30};
 };
 
 class Worker {
@@ -140,20 +169,38 @@ class Worker {
   /// Asks the worker's process to end; returns when it has agreed.
   io::Task<> halt();
 
-  /// A run that has not begun yet; see Run. `id` names it for the caller; an original's worker never learns it.
+  /// Begins the lease `number`, greater than any before, or renews it: the worker is then nobody else's for `time` from
+  /// the last request that carried the number. A new one finds the worker clean. With `resume` it must be held already.
+  /// Returns whether it was. A refusal has status 409.
+  io::Task<bool> take_lease(std::uint64_t number, std::chrono::seconds time, bool resume = false);
+  /// Ends it: everything that runs is killed, the work directory emptied. Returns when that is so.
+  io::Task<> end_lease(std::uint64_t number);
+  /// From now on requests carry this lease's number, and renew it. 0: none.
+  void use_lease(std::uint64_t number) noexcept { lease_ = number; }
+
+  /// A run that has not begun yet, or is taken up if the worker has one of this id; see Run. An original's worker never
+  /// learns the id.
   std::unique_ptr<Run> start(model::RunId id, RunSpec spec);
 
   const std::string& hostname() const noexcept { return hostname_; }
 
  private:
-  friend class ExecRun;
+  io::RequestHead request(std::string method, std::string target) const;
 
   io::Executor executor_;
   io::Clock& clock_;
   DialWorker dial_;
   std::string hostname_;
   WorkerLimits limits_;
+  std::uint64_t lease_ = 0;
 };
+
+/// The body of POST /runs.
+std::string encode_run_request(const model::RunId& id, const RunSpec& spec);
+
+/// What GET /runs/<id> answered: how the run ended; nullopt while it runs. Throws std::runtime_error for what is no
+/// such answer.
+std::optional<RunResult> parse_run_answer(std::string_view json);
 
 /// The body of POST /exec for `spec`: urlencoded, keys sorted as the original's client does.
 std::string encode_exec_form(const RunSpec& spec);

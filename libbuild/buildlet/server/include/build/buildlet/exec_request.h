@@ -56,6 +56,9 @@ ExecRequest resolve_exec(const Form& form, const ExecContext& context);
 /// The line that `debug` puts before the output, with the empty line after it.
 std::string debug_line(const ExecRequest& request);
 
+/// Whether GO_DISABLE_OUTBOUND_NETWORK is true in it.
+bool wants_no_network(const std::vector<std::string>& environment);
+
 /// `environment` without what children must not see: builder keys, metadata (META_*), tokens.
 std::vector<std::string> without_secrets(const std::vector<std::string>& environment);
 

@@ -1,13 +1,16 @@
 // The worker itself: the HTTP handlers of a buildlet.
 //
 // Ownership: clock, pool and work directory are handed in and outlive the server. Lives on one executor; what blocks
-// (unpacking, deleting) runs on the pool. The end is stop(), which kills and waits for the commands that run.
+// (unpacking, deleting) runs on the pool. The end is stop(), which kills and waits for the commands of POST /exec; runs
+// (POST /runs) go on, and are found by the next server with the same state directory.
 #pragma once
 
 #include <build/base/log.h>
 #include <build/buildlet/exec_request.h>
+#include <build/buildlet/lease.h>
 #include <build/buildlet/work_directory.h>
 #include <build/net/server.h>
+#include <build/runs/runs.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event.h>
@@ -16,16 +19,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-namespace build::base {
-class Subprocess;
-}
 
 namespace build::buildlet {
 
@@ -42,6 +43,7 @@ struct ServerOptions {
   /// What HTTP Basic must bring, with any user, for everything but `/` and `/healthz`. Empty: nothing is asked; that is
   /// for connections whose other end is known by other means.
   std::string password;
+  std::string run_as;  ///< whom commands run as; empty: as this program
   io::Duration halt_delay = std::chrono::seconds{1};
   std::function<void()> on_halt;  ///< called halt_delay after POST /halt was answered
 };
@@ -56,8 +58,9 @@ struct DrainLimits {
 
 class Server {
  public:
-  Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, WorkDirectory& workdir, ServerOptions options,
-         base::Logger& log);
+  /// `state` is the state directory, locked by the caller. Blocks.
+  Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, WorkDirectory& workdir,
+         const std::filesystem::path& state, ServerOptions options, base::Logger& log);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -70,12 +73,13 @@ class Server {
   /// From now on the status says "draining": whoever gives out work gives none to this worker. Everything is served as
   /// before. `over` is called once, when the drain has come to its end or its longest time is over; not after stop().
   void drain(DrainLimits limits, std::function<void()> over);
-  /// Kills the commands that run and waits for the handlers at work; later requests for them get 503.
+  /// Kills the commands of POST /exec and waits for the handlers at work; later requests for them get 503.
   io::Task<> stop();
-  /// How many commands run.
+  /// How many commands of POST /exec run.
   std::size_t running() const noexcept { return running_.size(); }
 
  private:
+  struct Running;
   using Handler = io::Task<> (Server::*)(net::Request&, net::Response&);
   /// work: keeps a drain from ending, and is not begun once the worker is being stopped.
   enum class Kind { question, work };
@@ -102,6 +106,13 @@ class Server {
   io::Task<> handle_exec(net::Request& request, net::Response& response);
   io::Task<> handle_removeall(net::Request& request, net::Response& response);
   io::Task<> handle_halt(net::Request& request, net::Response& response);
+  io::Task<> handle_lease(net::Request& request, net::Response& response);
+  io::Task<> handle_runs(net::Request& request, net::Response& response);
+  io::Task<> handle_run(net::Request& request, net::Response& response);
+  io::Task<> handle_run_output(net::Request& request, net::Response& response);
+  io::Task<> handle_run_input(net::Request& request, net::Response& response);
+  io::Task<> handle_run_signal(net::Request& request, net::Response& response);
+  io::Task<> handle_run_resize(net::Request& request, net::Response& response);
 
   io::Task<Form> read_form(net::Request& request);
   io::Task<> run_job(const std::function<void()>& job, std::exception_ptr& failed);
@@ -112,13 +123,17 @@ class Server {
   /// one breaks the answer off.
   using Pieces = std::function<bool(std::string& out)>;
   io::Task<> send_pieces(net::Response& response, Pieces next, std::string type, std::string trouble);
-  ExecRequest resolve(const Form& form);
+  /// Calls `with` with what commands are resolved in. Blocks.
+  runs::Command resolve_with(const std::function<runs::Command(const ExecContext&)>& with);
   io::Task<std::string> own_fault();
-  io::Task<std::string> run_command(const ExecRequest& request, net::Response& response);
-  io::Task<> stream_output(base::Subprocess& process, net::Response& response);
+  io::Task<std::string> run_command(runs::Command command, net::Response& response);
+  io::Task<> stream_output(Running& running, net::Response& response);
+  io::Task<> start_run(net::Request& request, net::Response& response);
+  std::shared_ptr<runs::Run> run_of(const net::Request& request) const;
+  io::Task<std::string> describe(runs::Run& run);
   void check_open() const;
-
-  struct Running;
+  /// The lease that the request names. Throws HttpError 400 if it names none.
+  std::uint64_t lease_of(const net::Request& request) const;
 
   io::Executor executor_;
   io::Clock& clock_;
@@ -129,7 +144,10 @@ class Server {
   std::vector<std::string> environment_;  ///< what children inherit
   std::once_flag goroot_decided_;         ///< at the first command
   std::string goroot_bootstrap_;
+  runs::Runs runs_;
+  Lease lease_;
   std::set<Running*> running_;
+  std::string exec_ids_;  ///< what the ids of this server's commands begin with
   std::uint64_t commands_begun_ = 0;
   io::Alarm halt_alarm_;
   io::Gate gate_;  ///< what is at work

@@ -1,0 +1,61 @@
+// A Run that the worker keeps whatever becomes of connections: POST /runs and what goes with it.
+#pragma once
+
+#include <build/buildlet/client.h>
+#include <build/net/client.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace build::buildlet {
+
+class SupervisedRun final : public Run {
+ public:
+  SupervisedRun(model::RunId id, RunSpec spec, std::uint64_t lease, io::Clock& clock, DialWorker dial,
+                std::string hostname, WorkerLimits limits);
+
+  io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
+  io::Task<RunResult> result() override;
+  void kill() noexcept override;
+  const model::RunId& id() const noexcept override { return id_; }
+
+ private:
+  using Connection = std::unique_ptr<net::ClientConnection>;
+  struct Answer {
+    int status = 0;
+    std::string text;
+  };
+
+  io::RequestHead request(std::string method, const std::string& target) const;
+  io::Task<Connection> connect();
+  io::Task<Answer> exchange(io::RequestHead head, std::string body);
+  /// One step of the way to the next byte. Throws if the worker is out of reach.
+  io::Task<std::optional<RunOutput>> step(std::uint64_t offset, io::asio::mutable_buffer into);
+  io::Task<> begin();
+  io::Task<> open_output(std::uint64_t offset);
+  io::Task<std::optional<RunOutput>> read(io::asio::mutable_buffer into);
+  io::Task<> fetch_result();
+  io::Task<> send_kill();
+  /// The worker said no.
+  void refuse(const Answer& answer);
+  io::Task<> pause(const std::string& why);
+
+  model::RunId id_;
+  RunSpec spec_;
+  std::uint64_t lease_;
+  io::Clock& clock_;
+  DialWorker dial_;
+  std::string hostname_;
+  WorkerLimits limits_;
+  bool begun_ = false;
+  bool killed_ = false;
+  Connection output_;       ///< gives output from next_ on
+  std::uint64_t next_ = 0;  ///< also the offset of the last piece's end
+  bool output_over_ = false;
+  std::optional<io::Instant> away_since_;
+  io::Duration pause_{0};
+  std::optional<RunResult> result_;
+};
+
+}  // namespace build::buildlet

@@ -1,0 +1,70 @@
+#include "cgroup.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace build::runs {
+
+namespace {
+
+/// Where version 2 is mounted, as /proc/self/mountinfo shows it: "36 35 0:30 / /sys/fs/cgroup rw - cgroup2 ...".
+std::string mount_point() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::string line;
+  while (std::getline(mounts, line)) {
+    const std::size_t type = line.find(" - cgroup2 ");
+    if (type == std::string::npos) continue;
+    std::istringstream fields(line);
+    std::string id, parent, device, root, point;
+    fields >> id >> parent >> device >> root >> point;
+    if (root == "/") return point;
+  }
+  return {};
+}
+
+/// The line of version 2 in /proc/self/cgroup: "0::/system.slice/buildlet.service".
+std::string own_group() {
+  std::ifstream groups("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(groups, line))
+    if (line.starts_with("0::/")) return line.substr(3);
+  return {};
+}
+
+}  // namespace
+
+std::optional<Cgroup> Cgroup::make(const std::string& name) {
+  const std::string point = mount_point(), group = own_group();
+  if (point.empty() || group.empty()) return std::nullopt;
+  std::string path = point + (group == "/" ? "" : group) + "/" + name;
+  if (::mkdir(path.c_str(), 0755) != 0) return std::nullopt;
+  base::UniqueFd processes(::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+  if (!processes.valid()) {
+    ::rmdir(path.c_str());
+    return std::nullopt;
+  }
+  return Cgroup(std::move(path), std::move(processes));
+}
+
+Cgroup::~Cgroup() {
+  if (processes_.valid()) ::rmdir(path_.c_str());
+}
+
+bool Cgroup::enter() const noexcept { return ::write(processes_.get(), "0", 1) == 1; }
+
+void Cgroup::kill() const noexcept {
+  const base::UniqueFd fd(::open((path_ + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.valid() && ::write(fd.get(), "1", 1) != 1) return;  // the descendants are killed one by one besides
+}
+
+std::optional<std::uint64_t> Cgroup::peak_memory() const {
+  std::ifstream file(path_ + "/memory.peak");
+  std::uint64_t bytes = 0;
+  return file >> bytes ? std::optional(bytes) : std::nullopt;
+}
+
+}  // namespace build::runs

@@ -1,0 +1,26 @@
+// The files in a run's directory beside its spool.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace build::runs {
+
+/// The command, until a supervisor takes it: then it is called kClaimedFile. So a worker that was restarted meanwhile
+/// knows whether there is one, or takes the command away.
+inline constexpr const char* kCommandFile = "command";
+inline constexpr const char* kClaimedFile = "claimed";
+inline constexpr const char* kResultFile = "result";
+inline constexpr const char* kSocketFile = "socket";
+inline constexpr const char* kComplaintFile = "complaint";  ///< the supervisor's stderr
+/// The lease, seen from the state directory and from a run's directory: <state>/runs/<id>.
+inline constexpr const char* kLeaseFile = "lease";
+inline constexpr const char* kLeaseFromRun = "../../lease";
+inline constexpr std::size_t kMaxCommand = 16 << 20, kMaxResult = 16 << 10;
+
+/// Sees to it that a later write_run_file() of up to `size` bytes finds room.
+void make_room_for_run_file(int directory, const char* name, std::size_t size);
+/// Whole or not at all, for readers; it need not outlive the machine's boot. Throws std::system_error.
+void write_run_file(int directory, const char* name, const std::string& content);
+
+}  // namespace build::runs

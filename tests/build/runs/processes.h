@@ -1,0 +1,78 @@
+// Commands that hide, and who is left of them.
+#pragma once
+
+#include <build/runs/records.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+#include <unistd.h>
+
+namespace testing {
+
+inline build::runs::Command shell_command(const std::string& id, const std::string& script,
+                                          const std::filesystem::path& directory) {
+  build::runs::Command command;
+  command.id = id;
+  command.program = "/bin/sh";
+  command.argv = {"sh", "-c", script};
+  command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C"};
+  command.directory = directory.string();
+  return command;
+}
+
+/// Waits, and has a grandchild that waits, too: in a session of its own, without an environment or open descriptors,
+/// and nobody's child any more. Both have `id` in their names (processes_named()).
+inline build::runs::Command daemon_command(const std::string& id, const std::filesystem::path& directory) {
+  const std::string script =
+      "import os\n"
+      "if os.fork() == 0:\n"
+      "  os.setsid()\n"
+      "  if os.fork() == 0:\n"
+      "    os.closerange(0, 1000)\n"
+      "    os.execve('/bin/sleep', ['hidden-" +
+      id +
+      "', '1000'], {})\n"
+      "  os._exit(0)\n"
+      "os.execve('/bin/sleep', ['shown-" +
+      id + "', '1000'], {})\n";
+  build::runs::Command command = shell_command(id, "", directory);
+  command.program = "/usr/bin/python3";
+  command.argv = {"python3", "-c", script};
+  return command;
+}
+
+inline std::string proc_file(pid_t pid, const char* name) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// The processes that daemon_command(id) became, zombies left out.
+inline std::vector<pid_t> processes_named(const std::string& id) {
+  std::vector<pid_t> found;
+  for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(process.path().filename().c_str());
+    const std::string command = pid > 0 ? proc_file(pid, "cmdline") : "";
+    const std::string name = command.substr(0, command.find('\0'));
+    if (name == "hidden-" + id || name == "shown-" + id) found.push_back(pid);
+  }
+  return found;
+}
+
+/// The supervisor of daemon_command(id): the parent of its processes.
+inline pid_t supervisor_of(const std::string& id) {
+  for (const pid_t pid : processes_named(id)) {
+    const std::string stat = proc_file(pid, "stat");
+    const pid_t parent = std::atoi(stat.c_str() + stat.rfind(')') + 3);
+    if (parent > 1 && parent != ::getpid()) return parent;
+  }
+  return 0;
+}
+
+}  // namespace testing
