@@ -86,25 +86,27 @@ class Worker:
 
 
 class Farm:
-    def __init__(self, programs, directory, repositories, builders, wrapper=(), toml="", listen="127.0.0.1:0"):
+    def __init__(self, programs, directory, repositories, builders, wrapper=(), toml="", listen="127.0.0.1:0",
+                 lease="8s"):
         """`repositories`: dicts with name, url, steps [(name, command)], and more fields of farm.toml.
         `builders`: dicts with name and host_type. `wrapper` is put before the coordinator's command. `listen` is where
-        workers find it."""
+        workers find it. `lease`: how long one that goes away is waited for."""
         self.programs, self.directory, self.wrapper = pathlib.Path(programs), pathlib.Path(directory), list(wrapper)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "farm.toml"
         self.state = self.directory / "state"
         self.ready_file = self.directory / "ready"
-        self.config.write_text(self._toml(repositories, builders).replace(
+        self.config.write_text(self._toml(repositories, builders, lease).replace(
             '\nlisten = "127.0.0.1:0"', f'\nlisten = "{listen}"') + toml)
         self.coordinator, self.workers, self.ready = None, [], {}
         self.listen = listen
         self.command = [self.programs / "coordinator"]
 
     @staticmethod
-    def _toml(repositories, builders):
+    def _toml(repositories, builders, lease):
         quote = json.dumps
-        lines = ["[coordinator]", 'listen = "127.0.0.1:0"', 'web_listen = "127.0.0.1:0"', 'state_dir = "state"']
+        lines = ["[coordinator]", 'listen = "127.0.0.1:0"', 'web_listen = "127.0.0.1:0"', 'state_dir = "state"',
+                 f'lease = "{lease}"']
         for builder in builders:
             lines += ["[[builder]]", f"name = {quote(builder['name'])}", f"host_type = {quote(builder['host_type'])}"]
         for repository in repositories:

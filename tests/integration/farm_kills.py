@@ -22,6 +22,8 @@ from farm import Farm, commit, make_repository, programs, wait_for
 FAULTY = programs().parent / "tests" / "faulty_coordinator"
 BUILDERS = [{"name": "one", "host_type": "host-a"}]
 LINES = 40
+# The step's run is lost then, and its worker tells so.
+KILL_SUPERVISOR = "{ kill -9 $PPID; sleep 10; }; "
 PARALLEL = 3
 
 
@@ -110,7 +112,7 @@ class Case:
 def kill_coordinator_at(point, directory):
     # retry_waiting and session_ended: the first attempt at a build takes its worker with it.
     needs_a_loss = point in ("retry_waiting", "session_ended")
-    hook = "[ $XBUILD_ATTEMPT != 1 ] || kill -9 $PPID; " if needs_a_loss else ""
+    hook = "[ $XBUILD_ATTEMPT != 1 ] || " + KILL_SUPERVISOR if needs_a_loss else ""
     with Case(directory, hook) as case:
         farm = case.farm
         farm.command = [FAULTY, "-die-at", point]
@@ -173,16 +175,17 @@ def kill_coordinator_after(wish, directory):
                 ask(cancelled, "cancel")
             else:  # draining
                 os.kill(farm.coordinator_pid(), signal.SIGTERM)
-                wait_for(lambda: "draining" in str(farm.api("/status")["notices"]), 30, "the notice")
-        farm.kill_coordinator()
+        if wish != "draining":
+            farm.kill_coordinator()
+        farm.coordinator.wait(30)
         farm.start_coordinator()
         case.start_workers(1 if farm.workers else 2)
         return case.finish(cancelled if wish.startswith("cancelled") else None)
 
 
 def kill_worker(state, directory):
-    # A command that is left behind by its worker goes on to its own end: here it ends at once.
-    kill = "kill -9 $PPID; exit 1; "
+    # The run goes on under its supervisor, until its lease is over.
+    kill = "kill -9 $(cat ../../lock); sleep 1000; "
     first = "[ $XBUILD_ATTEMPT != 1 ] || "
     hooks = {"step_runs_with_output": first + "{ " + kill + "}; ",
              "every_attempt_but_the_last": "[ $XBUILD_ATTEMPT = 3 ] || { " + kill + "}; "}

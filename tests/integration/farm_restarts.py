@@ -58,13 +58,13 @@ class FarmRestarts(unittest.TestCase):
             farm.kill_coordinator()
             farm.wrapper = wrapper
             farm.start_coordinator()
-            self.running_step(farm, 2)
+            self.running_step(farm, 1)
             self.gate.touch()
             farm.wait_for_builds(1, 60)
             for n in range(3):
                 commit(self.repository, {"a": f"more {n}"}, f"more {n}")
                 farm.wait_for_builds(2 + n, 60)
-            self.check_one_result(farm, build["id"], 1, "coordinator")
+            self.check_one_result(farm, build["id"], 0, "")
             self.assertEqual(len(farm.builds()), 4)
             farm.stop_coordinator()
         counts = [int(line.split()[3]) for line in trace.read_text().splitlines()
@@ -82,7 +82,7 @@ class FarmRestarts(unittest.TestCase):
             self.running_step(farm, 2)
             self.gate.touch()
             farm.wait_for_builds(1, 60)
-            self.check_one_result(farm, build["id"], 1, "worker|connection|session|closed")
+            self.check_one_result(farm, build["id"], 1, "did not come back")
 
     def test_a_build_whose_every_worker_is_lost_ends_as_lost_after_three_attempts(self):
         commit(self.repository, {"a": "1"}, "one")

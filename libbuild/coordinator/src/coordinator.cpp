@@ -14,11 +14,15 @@ constexpr io::Duration kStopLimit = std::chrono::seconds{30};
 
 constexpr std::chrono::seconds kRetryPause{5};
 
+/// Of a worker that has gone nothing is believed to run any more when its lease has been over for so long: it kills what
+/// runs when that is so, and that takes a moment.
+constexpr std::chrono::seconds kLeaseMargin{2};
+
 farm::Rules rules_of(const config::FarmConfig& config) {
   farm::Rules rules;
   rules.max_attempts = config.max_attempts;
   rules.retry_pause = kRetryPause;
-  rules.lease = config.lease;
+  rules.lease = config.lease + kLeaseMargin;
   for (const auto& builder : config.builders)
     rules.builders.push_back({.name = builder.name, .host_type = builder.host_type});
   for (const auto& repository : config.repositories)
@@ -108,7 +112,7 @@ io::Task<> Coordinator::stop() {
   stopping_ = true;
   for (const auto& watch : watches_) watch->stop();
   retention_.stop();
-  for (const auto& [key, running] : attempts_) running.runner->stop();
+  for (const auto& [key, running] : attempts_) running.runner->let_go();
   co_await hub_.stop();
   loop_.stop();
   co_await gate_.close();
@@ -139,7 +143,7 @@ void Coordinator::act(const farm::Action& action) {
 void Coordinator::stop_attempt(const farm::StopAttempt& stop) {
   const auto found = attempts_.find({stop.build, stop.attempt});
   if (found == attempts_.end()) {
-    report_lost(stop.build, stop.attempt, stop.lease, "nothing of it is known here");
+    io::spawn(seams_.executor, end_stray(stop), [this](std::exception_ptr error) { log_failure(error); });
     return;
   }
   found->second.runner->stop();
@@ -151,9 +155,38 @@ void Coordinator::stop_attempt(const farm::StopAttempt& stop) {
 }
 
 // Nothing here finds runs again yet, and no worker says that it keeps any: this is what would become of them.
+/// What an earlier coordinator, or session, left running of a build that was cancelled meanwhile.
+io::Task<> Coordinator::end_stray(farm::StopAttempt stop) {
+  const io::Gate::Pass pass = gate_.enter();
+  const auto session = hub_.find(stop.session);
+  if (!session) co_return;  // it is away again: the farm waits on
+  constexpr int kConflict = 409;  // it knows nothing of it
+  std::string trouble;
+  try {
+    co_await session->worker().end_lease(stop.lease.value);
+  } catch (const buildlet::WorkerError& error) {
+    if (error.status != kConflict) trouble = error.what();
+  }
+  if (trouble.empty())
+    report_lost(stop.build, stop.attempt, stop.lease, "it was cancelled");
+  else
+    session->close(trouble);
+}
+
 void Coordinator::resume(const farm::ResumeAttempt& again) {
-  report_lost(again.build.id, again.attempt.number, again.attempt.lease,
-              "what ran when its worker went away cannot be taken up again");
+  io::spawn(seams_.executor, resume_attempt(again), [this](std::exception_ptr error) { log_failure(error); });
+}
+
+io::Task<> Coordinator::resume_attempt(farm::ResumeAttempt again) {
+  const io::Gate::Pass pass = gate_.enter();
+  // Who followed it in its earlier session lets go of it, and of its log.
+  const AttemptKey key{again.build.id, again.attempt.number};
+  while (!stopping_ && attempts_.contains(key)) co_await loop_.changed().wait();
+  begin_attempt({.build = again.build,
+                 .attempt = again.attempt,
+                 .resumed = true,
+                 .steps = std::move(again.steps),
+                 .lease = config_.lease});
 }
 
 void Coordinator::report_lost(model::BuildId build, int attempt, model::LeaseNumber lease, std::string why) {
@@ -165,28 +198,35 @@ void Coordinator::report_lost(model::BuildId build, int attempt, model::LeaseNum
 }
 
 void Coordinator::start_attempt(const farm::StartAttempt& start) {
+  begin_attempt({.build = start.build, .attempt = start.attempt, .steps = {}, .lease = config_.lease});
+}
+
+void Coordinator::begin_attempt(AttemptWork work) {
   if (stopping_) return;
-  const auto session = hub_.find(start.attempt.session);
-  const auto* repository = find_named(config_.repositories, start.build.repository);
-  const auto* builder = find_named(config_.builders, start.build.builder);
+  const auto session = hub_.find(work.attempt.session);
+  const auto* repository = find_named(config_.repositories, work.build.repository);
+  const auto* builder = find_named(config_.builders, work.build.builder);
   const auto watch = std::find_if(watches_.begin(), watches_.end(),
-                                  [&](const auto& w) { return w->config().name == start.build.repository; });
+                                  [&](const auto& w) { return w->config().name == work.build.repository; });
   std::string missing;
-  if (!session) missing = "the worker's session had ended";
+  if (!session) {
+    if (work.attempt.resumable) return;  // the farm hears of it, or has, and waits
+    missing = "the worker's session had ended";
+  }
   if (repository == nullptr || builder == nullptr || watch == watches_.end())
     missing = "the repository or the builder is no longer configured";
   if (!missing.empty()) {
-    report_lost(start.build.id, start.attempt.number, start.attempt.lease, std::move(missing));
+    report_lost(work.build.id, work.attempt.number, work.attempt.lease, std::move(missing));
     return;
   }
-  seams_.log.info("a build starts", {{"build", std::to_string(start.build.id.value)},
-                                     {"commit", start.build.commit.value},
-                                     {"builder", start.build.builder.value},
+  seams_.log.info(work.resumed ? "a build goes on" : "a build starts", {{"build", std::to_string(work.build.id.value)},
+                                     {"commit", work.build.commit.value},
+                                     {"builder", work.build.builder.value},
                                      {"host", session->record().hostname}});
+  const AttemptKey key{work.build.id, work.attempt.number};
   const std::shared_ptr<git::Mirror> mirror(*watch, &(*watch)->mirror());
   auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, seams_.pool, loop_, logs_, log_trouble_,
-                                                start, session, *repository, *builder, mirror);
-  const AttemptKey key{start.build.id, start.attempt.number};
+                                                std::move(work), session, *repository, *builder, mirror);
   attempts_[key].runner = runner;
   io::spawn(seams_.executor, run_attempt(runner, key), [this](std::exception_ptr error) { log_failure(error); });
 }
@@ -202,7 +242,8 @@ io::Task<> Coordinator::drain() {
   draining_ = true;
   farm::Event event = farm::Drain{};
   co_await loop_.submit(std::move(event));
-  while (!stopping_ && (!attempts_.empty() || !loop_.settled())) co_await loop_.changed().wait();
+  // Workers that keep their runs go on without us.
+  while (!stopping_ && (loop_.farm().holds_unresumable() || !loop_.settled())) co_await loop_.changed().wait();
 }
 
 std::vector<std::string> Coordinator::reload(config::FarmConfig config) {

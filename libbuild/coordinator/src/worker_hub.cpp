@@ -77,11 +77,27 @@ WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::Stream
     : record_(std::move(record)),
       dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.id = std::move(dialer_id)}),
       worker_(
-          executor, clock, [this]() { return dialer_.dial(kDialLimit); }, record_.hostname),
+          executor, clock, [this]() { return dial(kDialLimit); }, record_.hostname),
       probe_(
-          executor, clock, [this]() { return dialer_.dial(kAnswerLimit); }, record_.hostname, probe_limits()),
+          executor, clock, [this]() { return dial(kAnswerLimit); }, record_.hostname, probe_limits()),
       wake_(executor),
       gate_(executor) {}
+
+io::Task<io::StreamPtr> WorkerSession::dial(io::Duration limit) {
+  if (dialer_.closed()) throw buildlet::WorkerGone("its session is over: " + why_closed_);
+  std::string why;
+  try {
+    co_return co_await dialer_.dial(limit);
+  } catch (const std::runtime_error& error) {
+    why = error.what();
+  }
+  throw buildlet::WorkerError(0, "worker " + record_.hostname + " could not be dialed: " + why);
+}
+
+void WorkerSession::use_lease(std::uint64_t number) {
+  worker_.use_lease(number);
+  probe_.use_lease(number);
+}
 
 void WorkerSession::close(const std::string& why) {
   if (why_closed_.empty()) why_closed_ = why;
@@ -182,6 +198,7 @@ io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {
   const revdial::SessionEnd end = co_await session->dialer_.run();
   if (session->why_closed_.empty()) session->why_closed_ = sentence_of(end);
   session->wake_.notify_all();
+  if (const auto over = std::exchange(session->over_, nullptr)) over();
   log_.info("a worker's session ended", {{"host", session->record_.hostname}, {"why", session->why_closed_}});
   if (session->announced_) farm_.post(farm::SessionEnded{.session = session->record_.id, .why = session->why_closed_});
   co_await session->gate_.close();
@@ -279,6 +296,9 @@ io::Task<> WorkerHub::check(std::shared_ptr<WorkerSession> session) {
       if (status.draining && !session->draining_) farm_.post(farm::SessionDraining{.session = session->record_.id});
       session->draining_ = status.draining;
       co_return;
+    } catch (const buildlet::WorkerError& error) {
+      if (error.status != 0) co_return;  // it is there, whatever it thinks of the lease
+      trouble = error.what();
     } catch (const std::exception& error) {
       trouble = error.what();
     }

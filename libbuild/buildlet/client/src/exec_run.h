@@ -16,6 +16,7 @@ class ExecRun final : public Run {
   io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
   io::Task<RunResult> result() override;
   void kill() noexcept override;
+  void let_go() noexcept override { kill(); }
   const model::RunId& id() const noexcept override { return id_; }
 
  private:

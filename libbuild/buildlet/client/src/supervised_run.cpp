@@ -33,6 +33,10 @@ SupervisedRun::SupervisedRun(model::RunId id, RunSpec spec, std::uint64_t lease,
 io::Task<RunOutput> SupervisedRun::follow(std::uint64_t offset, io::asio::mutable_buffer into) {
   if (output_ && offset != next_) output_.reset();
   while (!result_) {
+    if (let_go_) {
+      lose("nobody follows it any more");
+      break;
+    }
     std::string trouble;
     try {
       if (killed_) {
@@ -43,8 +47,8 @@ io::Task<RunOutput> SupervisedRun::follow(std::uint64_t offset, io::asio::mutabl
       const std::optional<RunOutput> piece = co_await step(offset, into);
       away_since_.reset();
       if (piece) co_return *piece;
-    } catch (const net::ConnectionLost& error) {
-      trouble = error.what();
+    } catch (const WorkerGone& error) {
+      lose(error.what());
     } catch (const std::runtime_error& error) {  // whatever the dialing failed with, or a malformed answer
       trouble = error.what();
     }
@@ -65,6 +69,20 @@ io::Task<RunResult> SupervisedRun::result() {
 void SupervisedRun::kill() noexcept {
   killed_ = true;
   if (output_) output_->close();
+}
+
+void SupervisedRun::let_go() noexcept {
+  let_go_ = true;
+  if (output_) output_->close();
+}
+
+void SupervisedRun::lose(const std::string& why) {
+  if (killed_)
+    result_ = RunResult{RunOutcome::lost, "killed"};
+  else
+    result_ = RunResult{.outcome = RunOutcome::lost,
+                        .text = "worker " + hostname_ + " was out of reach: " + why,
+                        .out_of_reach = true};
 }
 
 io::Task<std::optional<RunOutput>> SupervisedRun::step(std::uint64_t offset, io::asio::mutable_buffer into) {
@@ -141,7 +159,7 @@ io::Task<> SupervisedRun::open_output(std::uint64_t offset) {
   std::from_chars(begins.data(), begins.data() + begins.size(), next_);
   connection->set_body_timeout(io::Duration::zero());  // a command may be silent for as long as it likes
   output_ = std::move(connection);
-  if (killed_) output_->close();
+  if (killed_ || let_go_) output_->close();
 }
 
 io::Task<std::optional<RunOutput>> SupervisedRun::read(io::asio::mutable_buffer into) {
@@ -194,7 +212,7 @@ io::Task<> SupervisedRun::pause(const std::string& why) {
     pause_ = kFirstPause;
   }
   if (killed_ || now - *away_since_ >= limits_.absence) {
-    result_ = RunResult{RunOutcome::lost, killed_ ? "killed" : "worker " + hostname_ + " was out of reach: " + why};
+    lose(why);
     co_return;
   }
   co_await clock_.sleep_for(pause_);

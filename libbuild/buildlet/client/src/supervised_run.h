@@ -18,6 +18,7 @@ class SupervisedRun final : public Run {
   io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
   io::Task<RunResult> result() override;
   void kill() noexcept override;
+  void let_go() noexcept override;
   const model::RunId& id() const noexcept override { return id_; }
 
  private:
@@ -40,6 +41,7 @@ class SupervisedRun final : public Run {
   /// The worker said no.
   void refuse(const Answer& answer);
   io::Task<> pause(const std::string& why);
+  void lose(const std::string& why);
 
   model::RunId id_;
   RunSpec spec_;
@@ -50,6 +52,7 @@ class SupervisedRun final : public Run {
   WorkerLimits limits_;
   bool begun_ = false;
   bool killed_ = false;
+  bool let_go_ = false;
   Connection output_;       ///< gives output from next_ on
   std::uint64_t next_ = 0;  ///< also the offset of the last piece's end
   bool output_over_ = false;

@@ -105,6 +105,9 @@ class Coordinator {
   void act(const farm::Action& action);
   void start_attempt(const farm::StartAttempt& start);
   void resume(const farm::ResumeAttempt& again);
+  io::Task<> resume_attempt(farm::ResumeAttempt again);
+  io::Task<> end_stray(farm::StopAttempt stop);
+  void begin_attempt(AttemptWork work);
   void stop_attempt(const farm::StopAttempt& stop);
   void report_lost(model::BuildId build, int attempt, model::LeaseNumber lease, std::string why);
   using AttemptKey = std::pair<model::BuildId, int>;

@@ -33,6 +33,9 @@ class StepLog {
   io::Task<> append_line(std::string line);
   io::Task<> finish();
 
+  /// Once open.
+  std::uint64_t size() const noexcept { return writer_->size(); }
+
   /// Ends the patience, now and from now on.
   void stop() noexcept;
 

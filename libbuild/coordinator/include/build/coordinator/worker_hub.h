@@ -21,6 +21,8 @@
 #include <revdial/dialer.h>
 #include <revdial/pickups.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,14 +46,20 @@ class WorkerSession {
   buildlet::Worker& worker() { return worker_; }
   /// Ends it; the first reason given is kept.
   void close(const std::string& why);
+  /// From now on requests carry this lease's number, the regular questions for its status too: they renew it. 0: none.
+  void use_lease(std::uint64_t number);
+  /// `over` is called when the session is over, unless it is taken back with an empty one before.
+  void on_end(std::function<void()> over) { over_ = std::move(over); }
 
  private:
   friend class WorkerHub;
+  io::Task<io::StreamPtr> dial(io::Duration limit);
   model::Session record_;
   revdial::Dialer dialer_;
   buildlet::Worker worker_;
   buildlet::Worker probe_;  ///< the same worker, with less patience
   std::string why_closed_;
+  std::function<void()> over_;
   bool announced_ = false;
   bool draining_ = false;
   io::Event wake_;

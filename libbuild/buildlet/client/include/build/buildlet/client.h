@@ -51,6 +51,11 @@ class WorkerError : public std::runtime_error {
   int status;
 };
 
+/// Thrown by a DialWorker that will never give a connection again: nobody waits for it.
+struct WorkerGone : public WorkerError {
+  explicit WorkerGone(const std::string& text) : WorkerError(0, text) {}
+};
+
 struct WorkerStatus {
   int version = 0;  ///< of the buildlet's interface: 28 for ours, the original's numbers for the original's
   /// The worker is about to end: it goes on with what it does, and is to be given nothing new. Never set by an
@@ -104,6 +109,8 @@ struct RunResult {
   std::string text;         ///< empty for succeeded
   std::string killed = {};  ///< why the worker killed it ("the time limit of 60 s was exceeded"); then it failed
   std::optional<RunUsage> usage = {};  ///< not over /exec
+  /// Lost because the worker could not be asked: under a lease the run may go on there.
+  bool out_of_reach = false;
 };
 
 /// A piece of a run's output.
@@ -113,7 +120,7 @@ struct RunOutput {
 };
 
 /// One command on a worker. It begins with the first follow() or result(). Only one call may be pending at a time,
-/// except that kill() may be called at any time.
+/// except that kill() and let_go() may be called at any time.
 class Run {
  public:
   virtual ~Run() = default;
@@ -132,6 +139,10 @@ class Run {
   /// soon; result() then is `lost` with the text "killed", unless the command had ended before. Of a run under a lease
   /// the worker hears when one of these calls is made or pending.
   virtual void kill() noexcept = 0;
+
+  /// Gives up following: pending calls return soon, and result() is `lost`. Under a lease the run goes on; over /exec
+  /// this is kill().
+  virtual void let_go() noexcept = 0;
 
   virtual const model::RunId& id() const noexcept = 0;
 };
