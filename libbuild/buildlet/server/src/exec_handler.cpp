@@ -7,6 +7,7 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,12 +18,14 @@ namespace build::buildlet {
 
 namespace {
 
-base::SubprocessSpec spec_of(const ExecRequest& request) {
+base::SubprocessSpec spec_of(const ExecRequest& request, const std::optional<base::UserIds>& run_as) {
   base::SubprocessSpec spec;
   spec.argv = request.argv;
   spec.program = request.command;
   spec.environment = request.environment;
   spec.directory = request.dir;
+  if (request.without_network) spec.network = base::SubprocessSpec::Network::none;
+  spec.user = run_as;
   return spec;
 }
 
@@ -51,6 +54,7 @@ ExecRequest Server::resolve(const Form& form) {
 io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
   if (request.method() != "POST") throw io::HttpError(400, "requires POST method");
   if (!request.http_at_least(1, 1)) throw io::HttpError(400, "HTTP/1.1 or higher required");
+  refuse_without_memory();
   const Form form = co_await read_form(request);
   response.fields().set("Trailer", "Process-State");
   ExecRequest command;
@@ -95,7 +99,7 @@ io::Task<std::string> Server::run_command(const ExecRequest& request, net::Respo
   const auto running = std::make_shared<Running>();
   std::string failed;
   try {
-    running->process = base::Subprocess::start(executor_, spec_of(request));
+    running->process = base::Subprocess::start(executor_, spec_of(request, options_.run_as));
   } catch (const std::exception& error) {
     failed = error.what();
   }

@@ -160,6 +160,8 @@ ExecRequest resolve_exec(const Form& form, const ExecContext& context) {
   }
   request.environment = child_environment(form, context, request.dir);
   request.debug = parse_go_bool(form.value("debug")).value_or(false);
+  const std::string network = base::find_variable(request.environment, "GO_DISABLE_OUTBOUND_NETWORK").value_or("");
+  request.without_network = parse_go_bool(network).value_or(false);
   return request;
 }
 

@@ -1,6 +1,7 @@
 #include <build/base/builder_key.h>
 #include <build/base/environment.h>
 #include <build/buildlet/file_requests.h>
+#include <build/buildlet/multipart.h>
 #include <build/buildlet/server.h>
 #include <build/net/basic_auth.h>
 
@@ -43,6 +44,7 @@ Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, 
       options_(std::move(options)),
       log_(log),
       environment_(without_secrets(options_.environment)),
+      ssh_(executor_, clock_, pool_, log_, options_.ssh),
       gate_(executor) {
   base::set_variable(environment_, "WORKDIR", workdir_.path());
 }
@@ -55,13 +57,15 @@ void Server::add_route(net::Router& router, const Route& route) {
              [this, route](net::Request& request, net::Response& response) { return serve(route, request, response); });
 }
 
-void Server::add_health_route(net::Router& router) {
+void Server::add_health_routes(net::Router& router) {
   add_route(router, {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz});
+  add_route(router, {"/metrics", Access::anyone, Kind::question, &Server::handle_metrics});
 }
 
 void Server::add_routes(net::Router& router) {
   const Route routes[] = {
       {"/", Access::anyone, Kind::question, &Server::handle_root},
+      {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz},
       {"/status", Access::password, Kind::question, &Server::handle_status},
       {"/workdir", Access::password, Kind::question, &Server::handle_workdir},
       {"/write", Access::password, Kind::work, &Server::handle_write},
@@ -71,8 +75,10 @@ void Server::add_routes(net::Router& router) {
       {"/exec", Access::password, Kind::work, &Server::handle_exec},
       {"/removeall", Access::password, Kind::work, &Server::handle_removeall},
       {"/halt", Access::password, Kind::question, &Server::handle_halt},
+      {"/connect-ssh", Access::password, Kind::work, &Server::handle_connect_ssh},
+      {"/debug/x", Access::password, Kind::question, &Server::handle_debug_x},
+      {"/debug/goroutines", Access::password, Kind::question, &Server::handle_debug_goroutines},
   };
-  add_health_route(router);
   for (const Route& route : routes) add_route(router, route);
 }
 
@@ -120,6 +126,8 @@ io::Task<> Server::stop() {
     running->stopped = true;
     running->end();
   }
+  for (Fetch* fetch : fetches_) fetch->cancel();
+  ssh_.stop();
   co_await gate_.close();
 }
 
@@ -147,14 +155,6 @@ io::Task<> Server::handle_healthz(net::Request&, net::Response& response) {
   co_await response.send(200, std::move(body));
 }
 
-io::Task<> Server::handle_status(net::Request& request, net::Response& response) {
-  require_method(request, "GET");
-  std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true" : "");
-  if (gate_.inside() > 0) body += ",\"working\":" + std::to_string(gate_.inside());
-  body += "}";
-  co_await response.send(200, "application/json; charset=utf-8", std::move(body));
-}
-
 io::Task<> Server::handle_workdir(net::Request& request, net::Response& response) {
   require_method(request, "GET");
   std::string body = workdir_.path();
@@ -164,7 +164,13 @@ io::Task<> Server::handle_workdir(net::Request& request, net::Response& response
 io::Task<Form> Server::read_form(net::Request& request) {
   Form form;
   form.query = request.query();
-  form.body = co_await request.read_form(options_.max_form);
+  const std::string type = request.fields().get("Content-Type");
+  if (is_multipart_form(type)) {
+    const std::string body = co_await request.body().read_all(options_.max_form);
+    form.body = parse_multipart_form(type, body);
+  } else {
+    form.body = co_await request.read_form(options_.max_form);
+  }
   co_return form;
 }
 

@@ -139,6 +139,9 @@ class Worker {
   io::Task<> remove_all(std::vector<std::string> paths);
   /// Asks the worker's process to end; returns when it has agreed.
   io::Task<> halt();
+  /// A connection to an ssh server on the worker, at which `user` can log in with the key of which `authorized_key` is
+  /// the public half ("ssh-ed25519 AAAA..."). What the server said right behind its consent is in the stream.
+  io::Task<io::StreamPtr> connect_ssh(std::string user, std::string authorized_key);
 
   /// A run that has not begun yet; see Run. `id` names it for the caller; an original's worker never learns it.
   std::unique_ptr<Run> start(model::RunId id, RunSpec spec);

@@ -48,6 +48,8 @@ struct ExecRequest {
   std::string dir;                ///< absolute
   std::vector<std::string> environment;
   bool debug = false;
+  /// `env` has GO_DISABLE_OUTBOUND_NETWORK with a true value: the command gets a network of its own.
+  bool without_network = false;
 };
 
 /// Throws ExecRefused.
