@@ -97,7 +97,8 @@ struct TlsServerContext::Impl {
   SslContextPtr context = new_context(TLS_server_method());
 };
 
-TlsServerContext::TlsServerContext(const CertificatePem& identity) : impl_(std::make_unique<Impl>()) {
+TlsServerContext::TlsServerContext(const CertificatePem& identity, const std::filesystem::path& client_ca)
+    : impl_(std::make_unique<Impl>()) {
   SSL_CTX* context = impl_->context.get();
   const auto check = [](bool good, const char* what) {
     if (!good) throw std::invalid_argument(std::string(what) + ": " + take_openssl_error("not in PEM form"));
@@ -116,6 +117,9 @@ TlsServerContext::TlsServerContext(const CertificatePem& identity) : impl_(std::
   // Unread tickets would turn a client's close into a reset, and nobody reconnects often enough to gain.
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
+  if (client_ca.empty()) return;
+  trust_file(context, client_ca);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
 }
 
 TlsServerContext::~TlsServerContext() = default;

@@ -168,20 +168,21 @@ class Farm:
         return subprocess.run([self.programs / name, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=30, cwd=self.directory)
 
-    def start_worker(self, host_type, name=None, wrapper=(), key=None, coordinator=None):
-        """`coordinator`: HOST:PORT to dial instead of the coordinator's own address."""
+    def start_worker(self, host_type, name=None, wrapper=(), key=None, coordinator=None, token=None):
+        """`coordinator`: HOST:PORT to dial instead of the coordinator's own address. `token`: shown in place of a key."""
         name = name or f"worker-{len(self.workers) + 1}"
         state = self.directory / "workers" / name
         state.mkdir(parents=True, exist_ok=True)
-        key = key or self.run_program("genbuilderkey", "-master-key-file", self.ready["master_key_file"],
-                                      host_type).stdout
-        key_file = state / "key"
-        key_file.write_text(key)
+        secret = token or key or self.run_program("genbuilderkey", "-master-key-file", self.ready["master_key_file"],
+                                                  host_type).stdout
+        secret_file = state / "secret"
+        secret_file.write_text(secret)
         process = self._spawn(
             state / "log", state,
             [*wrapper, self.programs / "buildlet", "-coordinator", coordinator or self.ready["https"],
              "-reverse-type", host_type,
-             "-hostname", name, "-state-dir", state / "state", "-key-file", key_file,
+             "-hostname", name, "-state-dir", state / "state",
+             "-token-file" if token else "-key-file", secret_file,
              "-coordinator-fingerprint", self.ready["fingerprint"]])
         worker = Worker(process, state / "log")
         self.workers.append(worker)

@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -76,7 +77,9 @@ class Buildlet:
         return json.loads(self.ask("GET", "/status")[1])
 
 
-class WorkerListens(unittest.TestCase):
+class WorkerTest(unittest.TestCase):
+    """A test with a directory of its own and workers in it."""
+
     def setUp(self):
         temporary = tempfile.TemporaryDirectory(prefix="xbuild-test.")
         self.addCleanup(temporary.cleanup)
@@ -95,16 +98,26 @@ class WorkerListens(unittest.TestCase):
         self.assertEqual(answer.returncode, 2, answer.stderr)
         return answer.stderr
 
+
+class WorkerListens(WorkerTest):
     def test_nothing_listens_unless_asked_and_not_without_a_password(self):
         self.assertIn("-listen HOST:PORT", self.refused())
         self.assertIn("META_password", self.refused("-listen", "127.0.0.1:0"))
         self.assertIn("exclude each other", self.refused("-listen", ":0", "-reverse-type", "host-a", META_password="x"))
         self.assertIn("META_tls_key", self.refused("-listen", ":0", META_password="x", META_tls_cert="x"))
+        self.assertIn("-insecure", self.refused("-listen", "127.0.0.1:0"))
+        self.assertIn("-listen only", self.refused("-insecure", "-reverse-type", "host-a"))
+        self.assertIn("-client-ca needs TLS", self.refused("-listen", "127.0.0.1:0", "-client-ca", "/ca.pem"))
+        self.assertIn("no-such-user", self.refused("-listen", "127.0.0.1:0", "-run-as", "no-such-user", META_password="x")
+                      if os.geteuid() == 0 else "no-such-user")
         self.assertEqual([*self.directory.iterdir()], [], "refusing makes nothing")
 
     def test_the_password_is_asked_for_and_children_do_not_see_it(self):
         worker = self.worker()
-        self.assertEqual(worker.ask("GET", "/status"), (200, '{"Version":28,"features":["runs"]}'))
+        status = worker.status()
+        self.assertEqual(status["Version"], 28)
+        wait_for(lambda: worker.status().get("memoryBytes", 0) > 0, 20, "the machine's numbers")
+        self.assertGreater(worker.status()["diskBytes"], worker.status()["diskAvailableBytes"])
         self.assertEqual(worker.ask("GET", "/status", password="wrong"), (403, "invalid password\n"))
         self.assertEqual(worker.ask("GET", "/status", password=None)[0], 403)
         self.assertEqual(worker.ask("GET", "/healthz", password=None), (200, "ok\n"))
@@ -121,6 +134,73 @@ class WorkerListens(unittest.TestCase):
             "META_password": PASSWORD, "META_tls_cert": f"@{certificate}", "META_tls_key": f"@{key}"})
         self.assertEqual(worker.status()["Version"], 28)
         self.assertEqual(worker.run("echo hello"), "hello\n")
+
+    def test_certificates_of_clients_do_instead_of_a_password(self):
+        names = {}
+        for name in ("worker", "friend", "stranger"):
+            names[name] = self.directory / f"{name}.pem", self.directory / f"{name}.key"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+                            "-keyout", names[name][1], "-out", names[name][0]], check=True, stderr=subprocess.DEVNULL)
+        certificate, key = names["worker"]
+
+        def showing(name):
+            context = ssl.create_default_context(cafile=certificate)
+            if name:
+                context.load_cert_chain(*names[name])
+            return context
+
+        worker = self.worker("-client-ca", names["friend"][0], tls=showing("friend"), environment={
+            "META_tls_cert": f"@{certificate}", "META_tls_key": f"@{key}"})
+        self.assertEqual(json.loads(worker.ask("GET", "/status", password=None)[1])["Version"], 28)
+        for name in ("stranger", None):
+            worker.tls = showing(name)
+            with self.assertRaises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+                worker.ask("GET", "/status", password=None)
+
+    def test_insecure_is_said_aloud(self):
+        worker = self.worker("-insecure", environment={})
+        self.assertEqual(worker.ask("GET", "/status", password=None)[0], 200)
+        self.assertRegex(worker.log.read_text(), r"level=warning msg=\"INSECURE: ")
+
+    def test_commands_run_as_the_user_that_was_named(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root may become somebody else")
+        for directory in (self.directory, *self.directory.parents):
+            if str(directory).startswith(tempfile.gettempdir() + "/"):
+                directory.chmod(0o755)
+        worker = self.worker("-run-as", "nobody", "-workdir", self.directory / "work")
+        self.assertEqual(worker.run("id -un; id -Gn"), "nobody\nnogroup\n")
+        self.assertEqual(worker.ask("PUT", "/write?path=d%2Ff&mode=420", "sent ")[0], 200)
+        self.assertEqual(worker.run("echo back >> d/f; cat d/f; stat -c %U d d/f .; mktemp | xargs dirname"),
+                         f"sent back\nnobody\nnobody\nnobody\n{self.directory}/work/tmp\n")
+        self.assertEqual(worker.ask("POST", "/removeall?path=d")[0], 200)
+        self.assertIn("Permission denied", worker.run(f"ls {self.directory}/state"), "closed to commands")
+
+    def test_metadata_of_a_cloud_give_the_password(self):
+        class Attributes(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                there = self.path.endswith("/password") and self.headers["Metadata-Flavor"] == "Google"
+                self.send_response(200 if there else 404)
+                self.end_headers()
+                self.wfile.write(PASSWORD.encode() if there else b"")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Attributes)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        address = f"127.0.0.1:{server.server_port}"
+        worker = self.worker(environment={"GCE_METADATA_HOST": address})
+        self.assertEqual(worker.ask("GET", "/status")[0], 200)
+        self.assertEqual(worker.ask("GET", "/status", password="other")[0], 403)
+        self.assertNotIn(PASSWORD, worker.run("env"))
+        server.shutdown()
+        server.server_close()
+        self.assertIn(address, self.refused("-listen", "127.0.0.1:0", GCE_METADATA_HOST=address))
 
     def test_files_go_in_and_out(self):
         worker = self.worker()
@@ -188,8 +268,8 @@ class WorkerListens(unittest.TestCase):
 
     def test_health_is_answered_on_an_address_of_its_own_and_nothing_else(self):
         worker = self.worker("-health-addr", "127.0.0.1:0")
-        port = int(re.search(r"/healthz\" .*port=(\d+)", worker.log.read_text()).group(1))
-        for path, status in (("/healthz", 200), ("/", 404), ("/status", 404), ("/exec", 404)):
+        port = int(re.search(r"answering /healthz and /metrics\" .*port=(\d+)", worker.log.read_text()).group(1))
+        for path, status in (("/healthz", 200), ("/metrics", 200), ("/", 404), ("/status", 404), ("/exec", 404)):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             connection.request("GET", path)
             self.assertEqual(connection.getresponse().status, status, path)

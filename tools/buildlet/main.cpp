@@ -1,11 +1,14 @@
 // buildlet: the worker. Wires the parts together, registers with the coordinator or listens, and serves until it is
 // told to stop.
 
+#include <build/base/child_setup.h>
 #include <build/base/environment.h>
 #include <build/base/file.h>
 #include <build/base/log.h>
 #include <build/base/random.h>
 #include <build/base/subprocess.h>
+#include <build/buildlet/machine.h>
+#include <build/buildlet/proxy.h>
 #include <build/buildlet/reverse_worker.h>
 #include <build/buildlet/server.h>
 #include <build/buildlet/work_directory.h>
@@ -26,6 +29,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -76,12 +80,14 @@ class Program {
         service_(loop_.executor(), clock_, settings_.service,
                  [this](const std::string& sentence) { log_.warning(sentence); }),
         state_(settings_.flags),
+        pool_(make_pool(settings_.run_as)),
         workdir_(state_.open_workdir(settings_.flags.workdir)),
         buildlet_(loop_.executor(), clock_, pool_, *workdir_, state_.directory, server_options(), log_),
         http_(loop_.executor(), clock_, routes(), http_limits(), complaints()),
         health_(loop_.executor(), clock_, health_routes(), {}, complaints()) {
+    if (settings_.run_as) workdir_->give_to(settings_.run_as->uid, settings_.run_as->gid);
     if (settings_.listen) {
-      if (settings_.listen->tls) tls_server_.emplace(*settings_.listen->tls);
+      if (settings_.listen->tls) tls_server_.emplace(*settings_.listen->tls, settings_.listen->client_ca);
       listener_ = std::make_unique<io::TcpListener>(loop_.executor(), settings_.listen->address);
     } else {
       tls_client_.emplace(settings_.trust);
@@ -97,8 +103,9 @@ class Program {
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
     loop_.on_signals({SIGINT, SIGTERM}, [this](int signal) { on_signal(signal); });
     log_.info("working in " + workdir_->path(), {{"state", state_.directory.string()}});
+    io::spawn(loop_.executor(), machine_.run(), fatal);
     if (health_listener_) {
-      log_.info("answering /healthz", {{"port", std::to_string(health_listener_->port())}});
+      log_.info("answering /healthz and /metrics", {{"port", std::to_string(health_listener_->port())}});
       io::spawn(loop_.executor(), health_.serve(*health_listener_), fatal);
     }
     if (worker_) {
@@ -123,11 +130,21 @@ class Program {
     buildlet::ServerOptions options;
     options.environment = base::environment_from(environ);
     if (settings_.listen) options.password = settings_.listen->password;
+    options.run_as = settings_.run_as;
+    options.ssh.directory = state_.directory / "ssh";
+    options.ssh.pool = &own_pool_;
+    if (settings_.run_as) options.ssh.user = settings_.run_as->name;
+    options.machine = [this] { return machine_.numbers(); };
     options.on_halt = [this] {
       halt_asked_ = true;
       begin_stop();
     };
     return options;
+  }
+
+  static io::BlockingPool make_pool(const std::optional<base::UserIds>& user) {
+    const base::FilesAs as(user ? &*user : nullptr);
+    return io::BlockingPool();
   }
 
   net::Router routes() {
@@ -138,7 +155,7 @@ class Program {
 
   net::Router health_routes() {
     net::Router router;
-    buildlet_.add_health_route(router);
+    buildlet_.add_health_routes(router);
     return router;
   }
 
@@ -156,17 +173,41 @@ class Program {
     buildlet::Registration registration;
     registration.host_type = settings_.flags.host_type;
     registration.hostname = buildlet::worker_hostname(settings_.flags.hostname, environment_variable);
-    registration.key =
-        buildlet::load_builder_key(settings_.flags.key_file, settings_.flags.host_type, environment_variable);
+    registration.key = secret();
+    if (settings_.flags.swarming_bot) registration.gomote_id = environment_variable("GOMOTEID").value_or("");
     registration.worker_id = buildlet::load_worker_id(state_.directory, random_);
     registration.instance_id = base::random_id(random_);
     registration.features = {"persistent-id", "runs"};
     return registration;
   }
 
+  /// What the coordinator knows this worker by.
+  std::string secret() const {
+    const Flags& flags = settings_.flags;
+    std::string token;
+    if (flags.key_file.empty()) token = buildlet::load_worker_token(flags.token_file, environment_variable);
+    if (!token.empty()) return token;
+    if (flags.swarming_bot) throw std::runtime_error("-swarming-bot needs a token: GO_BUILDLET_TOKEN or -token-file");
+    return buildlet::load_builder_key(flags.key_file, flags.host_type, environment_variable);
+  }
+
+  /// The straight way or, if there is none, through the proxy.
+  io::Task<io::StreamPtr> connect(io::HostPort address) {
+    const auto proxy = buildlet::proxy_for(address, environment_variable);
+    io::StreamPtr stream;
+    try {
+      stream = co_await io::tcp_connect(loop_.executor(), clock_, address, kConnectLimit);
+    } catch (const std::exception&) {
+      if (!proxy) throw;
+    }
+    if (stream) co_return stream;
+    stream = co_await io::tcp_connect(loop_.executor(), clock_, *proxy, kConnectLimit);
+    co_return co_await buildlet::connect_through(std::move(stream), *proxy, address, clock_, kConnectLimit);
+  }
+
   io::Task<io::StreamPtr> dial() {
     const io::HostPort address = settings_.coordinator;
-    io::StreamPtr transport = co_await io::tcp_connect(loop_.executor(), clock_, address, kConnectLimit);
+    io::StreamPtr transport = co_await connect(address);
     co_return co_await tls_client_->connect(std::move(transport), address.host, clock_, kHandshakeLimit);
   }
 
@@ -232,8 +273,10 @@ class Program {
   io::ServiceManager service_;
   base::SystemRandom random_;
   State state_;
-  io::BlockingPool pool_;
+  io::BlockingPool pool_;         // what commands see of the disk, as the user that they run as
+  io::BlockingPool own_pool_{1};  // what is the worker's own
   std::unique_ptr<buildlet::WorkDirectory> workdir_;
+  buildlet::MachineWatch machine_{clock_, pool_, *workdir_};
   buildlet::Server buildlet_;
   net::Server http_;
   net::Server health_;

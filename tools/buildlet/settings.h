@@ -1,6 +1,7 @@
 // The buildlet's command line.
 #pragma once
 
+#include <build/base/child_setup.h>
 #include <build/base/log.h>
 #include <build/buildlet/listen_plan.h>
 #include <io/clock.h>
@@ -22,6 +23,10 @@ struct Flags {
   std::filesystem::path workdir;
   std::filesystem::path state_dir;
   std::filesystem::path key_file;
+  std::filesystem::path token_file;
+  bool swarming_bot = false;
+  std::string gomote_server = "gomotessh.golang.org:443";
+  std::string run_as;
   std::filesystem::path coordinator_ca;
   std::string coordinator_fingerprint;
   io::Duration drain_limit = std::chrono::minutes{10};
@@ -39,6 +44,7 @@ struct Settings {
   // Listen mode; then the two above are of no use.
   std::optional<build::buildlet::ListenPlan> listen;
   std::optional<io::HostPort> health;
+  std::optional<build::base::UserIds> run_as;
 };
 
 /// A variable of this process's environment.

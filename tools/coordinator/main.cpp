@@ -2,6 +2,7 @@
 // told to stop.
 
 #include "program.h"
+#include "workers.h"
 
 #include <build/base/cli.h>
 
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace {
@@ -37,12 +39,14 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
   base::add_log_flags(cli, flags.options.log);
   cli.example("coordinator -config /etc/xbuild/farm.toml", "serve until SIGTERM");
   cli.example("coordinator -config farm.toml -check-config", "say whether farm.toml is in order");
+  cli.example("coordinator workers add -host-type host-linux-amd64 mini-7", "a token of its own for one worker");
   return cli.parse(argc, argv);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "workers") return coordinator::workers_command(argc - 1, argv + 1);
   Flags flags;
   flags.options.service = io::ServiceManager::take_from_environment();
   const char* journal = std::getenv("JOURNAL_STREAM");

@@ -5,6 +5,7 @@
 #include <build/base/random.h>
 #include <build/config/farm_config.h>
 #include <build/coordinator/coordinator.h>
+#include <build/coordinator/worker_tokens.h>
 #include <build/git/mirror.h>
 #include <build/livelog/log_store.h>
 #include <build/net/server.h>
@@ -18,6 +19,7 @@
 #include <io/event_loop.h>
 #include <io/tcp.h>
 #include <io/tls.h>
+#include <io/watch.h>
 
 #include <boost/system/system_error.hpp>
 
@@ -28,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace build::coordinator {
 
@@ -36,6 +39,7 @@ namespace {
 constexpr int kExitTrouble = 1;
 constexpr std::size_t kTableCommits = 50;
 constexpr io::Duration kStopLimit = std::chrono::seconds{10};
+constexpr io::Duration kTokenRetry = std::chrono::seconds{5};
 
 /// The address people type: a listener on every address is reached by the machine's own name.
 std::string address_of(const std::string& listen, std::uint16_t port) {
@@ -97,6 +101,7 @@ struct Program::Impl {
         [this](const model::Changes& changes, io::Duration took) { metrics_.wrote(changes, took); });
     const auto fatal = [this](std::exception_ptr error) { end_with(error); };
     io::spawn(executor, coordinator_.run(), fatal);
+    io::spawn(executor, watch_tokens(), fatal);
     io::spawn(executor, server_.serve(listener_, &tls_), fatal);
     if (web_) io::spawn(executor, server_.serve(*web_), fatal);
     loop_.on_signals({SIGINT, SIGTERM, SIGHUP}, [this](int signal) { on_signal(signal); });
@@ -209,6 +214,36 @@ struct Program::Impl {
     service_.ready("serving workers and pages at https://" + secure + "/");
   }
 
+  /// Tokens that are made or revoked count at once.
+  io::Task<> watch_tokens() {
+    const std::filesystem::path directory = worker_tokens_directory(config_.state_dir);
+    while (!stopping_) {
+      std::string trouble;
+      try {
+        const auto ensure = [&directory] { base::ensure_private_directory(directory); };
+        co_await pool_.run(ensure);
+        token_watch_ = std::make_unique<io::DirectoryWatch>(loop_.executor(), directory);
+        while (true) {
+          co_await read_tokens(directory);
+          co_await token_watch_->changed();
+        }
+      } catch (const std::exception& error) {
+        trouble = error.what();
+      }
+      if (stopping_) co_return;
+      log_.error("the workers' tokens cannot be watched; trying again", {{"why", trouble}});
+      co_await clock_.sleep_for(kTokenRetry);
+    }
+  }
+
+  io::Task<> read_tokens(const std::filesystem::path& directory) {
+    std::vector<std::string> complaints;
+    const auto read = [&] { return read_worker_tokens(directory, complaints); };
+    std::vector<WorkerToken> tokens = co_await pool_.run(read);
+    for (const std::string& complaint : complaints) log_.warning(complaint);
+    coordinator_.set_worker_tokens(std::move(tokens));
+  }
+
   io::Task<> end_when_idle() {
     co_await coordinator_.until_idle();
     std::cout << coordinator::results_table(coordinator_.config(), *store_, kTableCommits);
@@ -236,6 +271,7 @@ struct Program::Impl {
     drain_limit_.cancel();
     exit_code_ = exit_code;
     service_.stopping("stopping");
+    if (token_watch_) token_watch_->close();
     stop_limit_ = clock_.call_after(loop_.executor(), kStopLimit, [this] { loop_.stop(); });
     io::spawn(loop_.executor(), stop(), [this](std::exception_ptr) { loop_.stop(); });
   }
@@ -269,6 +305,7 @@ struct Program::Impl {
   io::TlsServerContext tls_;
   io::TcpListener listener_;
   std::optional<io::TcpListener> web_;
+  std::unique_ptr<io::DirectoryWatch> token_watch_;
   net::Server server_;
   io::Alarm stop_limit_, drain_limit_;
   bool reloading_ = false, reload_wanted_ = false, stopping_ = false, stopped_ = false;

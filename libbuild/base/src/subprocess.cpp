@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "subprocess_fork.h"
+
 namespace build::base {
 
 namespace fs = std::filesystem;
@@ -138,6 +140,21 @@ class SpawnActions {
   posix_spawnattr_t attributes;
 };
 
+pid_t start_with_setup(const SubprocessSpec& spec, ForkPlan plan, const std::string& failure) {
+  const OwnNetwork own_network;
+  if (spec.network == SubprocessSpec::Network::none) plan.own_network = &own_network;
+  if (spec.user) plan.user = &*spec.user;
+  const Forked forked = fork_and_execute(plan);
+  if (!forked.failure) return forked.pid;
+  const std::string step = forked.failure.step;
+  if (step == "exec") throw StartError(failure + error_text(forked.failure.error), forked.failure.error);
+  if (step == "chdir") {
+    throw StartError("chdir " + spec.directory.string() + ": " + error_text(forked.failure.error),
+                     forked.failure.error);
+  }
+  throw StartError(failure + step + ": " + error_text(forked.failure.error), forked.failure.error);
+}
+
 /// write(2) that gives EPIPE without the signal, whatever the program does about SIGPIPE.
 ssize_t write_without_signal(int fd, const void* bytes, std::size_t size) {
   sigset_t pipe_signal, before, pending;
@@ -243,15 +260,22 @@ std::unique_ptr<Subprocess> Subprocess::start(io::Executor executor, const Subpr
   if (output.read.valid()) impl->output.assign(output.read.release());
   if (error.read.valid()) impl->error.assign(error.read.release());
   const std::vector<char*> arguments = pointers_to(argv), variables = pointers_to(environment);
-  pid_t pid = -1;
-  const int result =
-      posix_spawn(&pid, program.c_str(), &child.actions, &child.attributes, arguments.data(), variables.data());
-  if (result != 0) throw StartError(failure + error_text(result), result);
-  impl->pid = pid;
+  if (spec.network == SubprocessSpec::Network::none || spec.user) {
+    ForkPlan plan{.program = program.c_str(), .arguments = arguments.data(), .environment = variables.data()};
+    if (!spec.directory.empty()) plan.directory = spec.directory.c_str();
+    plan.input = input.read.get();
+    plan.output = output.write.get();
+    plan.error = spec.error == SubprocessSpec::Error::merged ? output.write.get() : error.write.get();
+    impl->pid = start_with_setup(spec, plan, failure);
+  } else {
+    const int result =
+        posix_spawn(&impl->pid, program.c_str(), &child.actions, &child.attributes, arguments.data(), variables.data());
+    if (result != 0) throw StartError(failure + error_text(result), result);
+  }
   // From here on the destructor kills and reaps.
   std::unique_ptr<Subprocess> process(new Subprocess(std::move(impl)));
   // By number: glibc 2.36 declares pidfd_open() without C linkage.
-  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, process->pid(), 0));
   if (pidfd < 0) throw std::system_error(errno, std::generic_category(), "cannot watch the child process " + program);
   process->impl_->process.assign(pidfd);
   return process;

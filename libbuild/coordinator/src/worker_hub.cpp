@@ -134,7 +134,35 @@ io::Task<> WorkerHub::stop() {
   co_await gate_.close();
 }
 
-model::Session WorkerHub::check_registration(const net::Request& request) const {
+void WorkerHub::set_tokens(std::vector<WorkerToken> tokens) {
+  trust_.tokens = std::move(tokens);
+  for (const auto& [id, session] : sessions_) end_if_revoked(*session);
+}
+
+void WorkerHub::end_if_revoked(WorkerSession& session) const {
+  const std::string& sha256 = session.token_sha256_;
+  const bool good = sha256.empty() || std::any_of(trust_.tokens.begin(), trust_.tokens.end(),
+                                                  [&](const WorkerToken& token) { return token.sha256 == sha256; });
+  if (!good) session.close("the worker's token was revoked");
+}
+
+/// By a token the worker has a name that is its own; whatever id it brings, it takes nobody else's place.
+WorkerHub::Accepted WorkerHub::check_secret(const std::string& secret, model::Session record) const {
+  if (const WorkerToken* token = find_worker_token(trust_.tokens, secret)) {
+    if (!token->host_type.empty() && token->host_type != record.host_type) {
+      throw HttpError(412, "this worker's token is for host type " + token->host_type.value);
+    }
+    record.worker = model::WorkerId("token/" + token->name);
+    return {std::move(record), token->sha256};
+  }
+  const bool trusted = base::constant_time_equal(secret, base::builder_key(trust_.master_key, record.host_type.value));
+  record.dev_key = !trusted && trust_.allow_dev_key &&
+                   base::constant_time_equal(secret, base::builder_key(base::kDevMasterKey, record.host_type.value));
+  if (!trusted && !record.dev_key) throw HttpError(412, "invalid build key");
+  return {std::move(record), ""};
+}
+
+WorkerHub::Accepted WorkerHub::check_registration(const net::Request& request) const {
   const io::Fields& fields = request.fields();
   if (!request.secure()) throw HttpError(500, "buildlet registration requires SSL");
   const std::string revdial_version = fields.get("X-Revdial-Version");
@@ -147,22 +175,21 @@ model::Session WorkerHub::check_registration(const net::Request& request) const 
   if (record.host_type.empty()) throw HttpError(400, "missing X-Go-Host-Type; old buildlet binary?");
   if (!is_plain_name(record.hostname)) throw HttpError(400, "malformed X-Go-Builder-Hostname header");
   if (!is_plain_name(record.host_type.value)) throw HttpError(400, "malformed X-Go-Host-Type header");
-  const std::string key = fields.get("X-Go-Builder-Key");
-  const bool trusted = base::constant_time_equal(key, base::builder_key(trust_.master_key, record.host_type.value));
-  record.dev_key = !trusted && trust_.allow_dev_key &&
-                   base::constant_time_equal(key, base::builder_key(base::kDevMasterKey, record.host_type.value));
-  if (!trusted && !record.dev_key) throw HttpError(412, "invalid build key");
+  Accepted accepted = check_secret(fields.get("X-Go-Builder-Key"), std::move(record));
+  record = std::move(accepted.record);
   const std::string worker_id = checked_id(fields, "X-Xbuild-Worker-Id");
-  if (!worker_id.empty()) record.worker = model::WorkerId(record.host_type.value + "/" + worker_id);
+  if (!worker_id.empty() && record.worker.empty())
+    record.worker = model::WorkerId(record.host_type.value + "/" + worker_id);
   record.instance = model::InstanceId(checked_id(fields, "X-Xbuild-Instance-Id"));
   record.version = fields.get("X-Go-Builder-Version").substr(0, kMaxName);
   record.features = split_features(fields.get("X-Xbuild-Features"));
   record.peer = request.peer();
-  return record;
+  return {std::move(record), std::move(accepted.token_sha256)};
 }
 
 io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& response) {
-  model::Session record = check_registration(request);
+  Accepted accepted = check_registration(request);
+  model::Session record = std::move(accepted.record);
   if (stopping_) throw HttpError(503, "the coordinator is stopping");
   record.id = model::SessionId(base::random_id(random_));
   if (record.worker.empty()) record.worker = model::nameless_worker(record.id);
@@ -176,7 +203,9 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
   std::string dialer_id = revdial::make_dialer_id([this](std::span<std::byte> bytes) { random_.fill(bytes); });
   auto session = std::make_shared<WorkerSession>(executor_, clock_, std::move(control), pickups_, std::move(dialer_id),
                                                  std::move(record));
+  session->token_sha256_ = std::move(accepted.token_sha256);
   sessions_[session->record().id] = session;
+  end_if_revoked(*session);  // that may have been while there was no session to end
   io::spawn(executor_, run_session(session), [this](std::exception_ptr error) { log_failure(error); });
 }
 

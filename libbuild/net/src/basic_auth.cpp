@@ -16,7 +16,9 @@ int digit_value(char c) {
   return c == '/' ? 63 : -1;
 }
 
-std::optional<std::string> base64_decode(std::string_view text) {
+}  // namespace
+
+std::optional<std::string> decode_base64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   const std::size_t end = text.find_last_not_of('=') + 1;
   if (text.size() - end > 2) return std::nullopt;
@@ -35,12 +37,10 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return bytes;
 }
 
-}  // namespace
-
 std::optional<BasicCredentials> parse_basic_credentials(std::string_view authorization) {
   constexpr std::string_view kScheme = "Basic ";
   if (!io::iequals(authorization.substr(0, kScheme.size()), kScheme)) return std::nullopt;
-  const auto plain = base64_decode(authorization.substr(kScheme.size()));
+  const auto plain = decode_base64(authorization.substr(kScheme.size()));
   if (!plain) return std::nullopt;
   const std::size_t colon = plain->find(':');
   if (colon == std::string::npos) return std::nullopt;

@@ -35,12 +35,23 @@ std::string own_group() {
   return {};
 }
 
+/// Of a group below this process's own; empty if there is no version 2.
+std::string path_of(const std::string& name) {
+  const std::string point = mount_point(), group = own_group();
+  if (point.empty() || group.empty()) return {};
+  return point + (group == "/" ? "" : group) + "/" + name;
+}
+
+void kill_all(const std::string& path) {
+  const base::UniqueFd fd(::open((path + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.valid() && ::write(fd.get(), "1", 1) != 1) return;  // the descendants are killed one by one besides
+}
+
 }  // namespace
 
 std::optional<Cgroup> Cgroup::make(const std::string& name) {
-  const std::string point = mount_point(), group = own_group();
-  if (point.empty() || group.empty()) return std::nullopt;
-  std::string path = point + (group == "/" ? "" : group) + "/" + name;
+  std::string path = path_of(name);
+  if (path.empty()) return std::nullopt;
   if (::mkdir(path.c_str(), 0755) != 0) return std::nullopt;
   base::UniqueFd processes(::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
   if (!processes.valid()) {
@@ -56,9 +67,13 @@ Cgroup::~Cgroup() {
 
 bool Cgroup::enter() const noexcept { return ::write(processes_.get(), "0", 1) == 1; }
 
-void Cgroup::kill() const noexcept {
-  const base::UniqueFd fd(::open((path_ + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
-  if (fd.valid() && ::write(fd.get(), "1", 1) != 1) return;  // the descendants are killed one by one besides
+void Cgroup::kill() const noexcept { kill_all(path_); }
+
+void Cgroup::end(const std::string& name) {
+  const std::string path = path_of(name);
+  if (path.empty()) return;
+  kill_all(path);
+  ::rmdir(path.c_str());
 }
 
 std::optional<std::uint64_t> Cgroup::peak_memory() const {

@@ -1,26 +1,20 @@
 #include "child.h"
 
+#include <build/base/child_setup.h>
 #include <build/base/subprocess.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
-#include <grp.h>
-#include <net/if.h>
-#include <pwd.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -29,38 +23,12 @@ namespace build::runs {
 
 namespace {
 
-/// A user of this system, from its own files.
-struct Identity {
-  uid_t user = 0;
-  gid_t group = 0;
-  std::vector<gid_t> groups;
-};
-
 struct StartFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 [[noreturn]] void fail(const std::string& step, int error) {
   throw StartFailure(step + ": " + base::error_text(error));
-}
-
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-Identity identity_of(const std::string& name) {
-  const File users(std::fopen("/etc/passwd", "re"), std::fclose);
-  const passwd* user = nullptr;
-  while (users && (user = ::fgetpwent(users.get())) != nullptr)
-    if (name == user->pw_name) break;
-  if (user == nullptr) throw StartFailure("user " + name + " is not in /etc/passwd");
-  Identity identity{user->pw_uid, user->pw_gid, {user->pw_gid}};
-  const File groups(std::fopen("/etc/group", "re"), std::fclose);
-  while (groups) {
-    const group* entry = ::fgetgrent(groups.get());
-    if (entry == nullptr) break;
-    for (char** member = entry->gr_mem; *member != nullptr; ++member)
-      if (name == *member) identity.groups.push_back(entry->gr_gid);
-  }
-  return identity;
 }
 
 /// The ends of what carries a child's input or output.
@@ -100,44 +68,13 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 struct Plan {
   const Command& command;
   const Cgroup* cgroup;
-  std::optional<Identity> identity;
+  std::optional<base::UserIds> user;
+  std::optional<base::OwnNetwork> network;
   std::vector<char*> argv, environment;
   int input = -1, output = -1, report = -1;
 };
 
-enum class Step : int { cgroup, user, network, directory, exec };
-
-/// Into a network of its own. Who may not make one as he is may do so in a user namespace of his own, as himself.
-bool leave_network() {
-  if (::unshare(CLONE_NEWNET) != 0) {
-    const uid_t user = ::geteuid();
-    const gid_t group = ::getegid();
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
-    std::array<char, 64> line{};
-    const auto put = [&](const char* file, int size) {
-      const int fd = ::open(file, O_WRONLY | O_CLOEXEC);
-      const bool done = fd >= 0 && ::write(fd, line.data(), static_cast<std::size_t>(size)) == size;
-      ::close(fd);
-      return done;
-    };
-    if (!put("/proc/self/uid_map", std::snprintf(line.data(), line.size(), "%u %u 1", user, user))) return false;
-    if (!put("/proc/self/setgroups", std::snprintf(line.data(), line.size(), "deny"))) return false;
-    if (!put("/proc/self/gid_map", std::snprintf(line.data(), line.size(), "%u %u 1", group, group))) return false;
-  }
-  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  ifreq request{};
-  std::strncpy(request.ifr_name, "lo", sizeof request.ifr_name - 1);
-  request.ifr_flags = IFF_UP;
-  const bool up = socket >= 0 && ::ioctl(socket, SIOCSIFFLAGS, &request) == 0;
-  ::close(socket);
-  return up;
-}
-
-bool become(const Identity& identity) {
-  return ::setgroups(identity.groups.size(), identity.groups.data()) == 0 &&
-         ::setresgid(identity.group, identity.group, identity.group) == 0 &&
-         ::setresuid(identity.user, identity.user, identity.user) == 0;
-}
+constexpr const char kEnterDirectory[] = "chdir", kExecute[] = "exec";
 
 void default_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
@@ -146,48 +83,38 @@ void default_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// The step that failed, with errno; does not return if none did.
-Step execute(const Plan& plan) {
+/// The step that failed; does not return if none did.
+base::SetupFailure execute(const Plan& plan) {
   ::setsid();
   if (plan.command.terminal) ::ioctl(plan.output, TIOCSCTTY, 0);
   ::dup2(plan.input, STDIN_FILENO);
   ::dup2(plan.output, STDOUT_FILENO);
   ::dup2(plan.output, STDERR_FILENO);
-  if (plan.cgroup != nullptr && !plan.cgroup->enter()) return Step::cgroup;
-  if (plan.command.no_network && !leave_network()) return Step::network;
-  if (plan.identity && !become(*plan.identity)) return Step::user;
-  if (::chdir(plan.command.directory.c_str()) != 0) return Step::directory;
+  if (plan.cgroup != nullptr && !plan.cgroup->enter()) return {"entering its control group", errno};
+  if (plan.network)
+    if (const base::SetupFailure failure = plan.network->enter()) return failure;
+  if (plan.user)
+    if (const base::SetupFailure failure = base::become(*plan.user)) return failure;
+  if (::chdir(plan.command.directory.c_str()) != 0) return {kEnterDirectory, errno};
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
   default_signals();
   ::execve(plan.command.program.c_str(), plan.argv.data(), plan.environment.data());
-  return Step::exec;
+  return {kExecute, errno};
 }
 
-struct Report {
-  Step step;
-  int error;
-};
-
-std::string failure_text(const Command& command, const Report& report) {
-  const std::string why = base::error_text(report.error);
-  switch (report.step) {
-    case Step::cgroup:
-      return "control group: " + why;
-    case Step::user:
-      return "become user " + command.user + ": " + why;
-    case Step::network:
-      return "leave the network: " + why;
-    case Step::directory:
-      return "chdir " + command.directory + ": " + why;
-    case Step::exec:
-      break;
-  }
-  return "fork/exec " + command.program + ": " + why;
+/// As Go says it.
+std::string failure_text(const Command& command, const base::SetupFailure& failure) {
+  const std::string why = base::error_text(failure.error);
+  // Steps are literals: they lie at the same address in the parent.
+  if (failure.step == kEnterDirectory) return "chdir " + command.directory + ": " + why;
+  const std::string begin = "fork/exec " + command.program + ": ";
+  return failure.step == kExecute ? begin + why : begin + failure.step + ": " + why;
 }
 
 Child try_start(const Command& command, const Cgroup* cgroup) {
-  Plan plan{command, cgroup, {}, pointers_to(command.argv), pointers_to(command.environment)};
-  if (!command.user.empty()) plan.identity = identity_of(command.user);
+  Plan plan{command, cgroup, {}, {}, pointers_to(command.argv), pointers_to(command.environment)};
+  if (!command.user.empty()) plan.user = base::find_user(command.user);
+  if (command.no_network) plan.network.emplace();
   Ends output = command.terminal ? make_terminal(*command.terminal) : make_pipe(false);
   Ends input;
   base::UniqueFd null;
@@ -207,14 +134,13 @@ Child try_start(const Command& command, const Cgroup* cgroup) {
   const pid_t pid = ::fork();
   if (pid < 0) fail("fork/exec " + command.program, errno);
   if (pid == 0) {
-    const Step step = execute(plan);
-    const Report failed{step, errno};
+    const base::SetupFailure failed = execute(plan);
     // Nobody is there to be told if this fails.
     [[maybe_unused]] const ssize_t told = ::write(plan.report, &failed, sizeof failed);
     ::_exit(127);
   }
   report.childs.reset();
-  Report failed{};
+  base::SetupFailure failed{};
   ssize_t size = 0;
   do size = ::read(report.ours.get(), &failed, sizeof failed);
   while (size < 0 && errno == EINTR);
@@ -232,6 +158,8 @@ Child start_child(const Command& command, const Cgroup* cgroup) {
     child = try_start(command, cgroup);
   } catch (const StartFailure& failure) {
     child.failure = failure.what();
+  } catch (const std::invalid_argument& no_such_user) {
+    child.failure = no_such_user.what();
   }
   return child;
 }

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "cgroup.h"
 #include "link_protocol.h"
 #include "run_files.h"
 
@@ -89,7 +90,11 @@ const std::optional<Result>& Run::result() {
   try {
     result_ = result_from_json(base::read_file(path_ + "/" + kResultFile, kMaxResult));
   } catch (const std::exception& error) {
-    if (dead) result_ = Result{.ending = Ending::lost, .text = "its supervisor died", .killed = {}};
+    if (dead) {
+      // What it looked after has nobody now; where it had a control group it is ended all the same.
+      Cgroup::end(cgroup_name(command_));
+      result_ = Result{.ending = Ending::lost, .text = "its supervisor died", .killed = {}};
+    }
   }
   return result_;
 }

@@ -1,3 +1,5 @@
+#include <build/base/exposition.h>
+#include <build/base/process_numbers.h>
 #include <build/web/html.h>
 #include <build/web/metrics.h>
 
@@ -7,14 +9,15 @@
 #include <tuple>
 #include <utility>
 
-#include "exposition.h"
 #include "pages.h"
-#include "process_numbers.h"
 
 namespace build::web {
 
 namespace {
 
+using base::Exposition;
+using base::Histogram;
+using base::ProcessNumbers;
 using Type = Exposition::Type;
 
 std::vector<double> build_bounds() { return {1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600}; }
@@ -25,7 +28,8 @@ double seconds(model::Time from, model::Time to) { return std::chrono::duration<
 /// Names that may stand in labels: the first so many, all others are one.
 class BoundedNames {
  public:
-  std::string operator()(const std::string& name) {
+  std::string operator()(const std::string& given) {
+    const std::string name = readable(given);
     if (known_.contains(name)) return name;
     if (known_.size() >= Metrics::kMaxHostTypes) return "other";
     known_.insert(name);
@@ -117,27 +121,20 @@ struct Metrics::Impl {
   void write_process(Exposition& out, const ProcessNumbers& numbers) const {
     out.family("xbuild_build_info", Type::gauge, "Always 1; the label says which version runs.");
     out.sample({{"version", sources.farm.version()}}, 1);
-    out.family("process_resident_memory_bytes", Type::gauge, "Memory in use.");
-    out.sample(static_cast<double>(numbers.resident_bytes));
-    out.family("process_open_fds", Type::gauge, "Open file descriptors.");
-    out.sample(static_cast<double>(numbers.open_files));
-    out.family("process_max_fds", Type::gauge, "How many may be open.");
-    out.sample(static_cast<double>(numbers.max_files));
-    out.family("process_cpu_seconds_total", Type::counter, "Processor time used.");
-    out.sample(numbers.cpu_seconds);
+    base::write_process_numbers(out, numbers);
     out.family("process_start_time_seconds", Type::gauge, "When the program began, in seconds since 1970.");
     out.sample(std::chrono::duration<double>(started.time_since_epoch()).count());
   }
 
   io::Task<> send_metrics(net::Response& response) {
-    const auto read = [] { return read_process_numbers(); };
+    const auto read = [] { return base::read_process_numbers(); };
     const ProcessNumbers numbers = co_await sources.pool.run(read);
     Exposition out;
     write_builds(out);
     write_workers(out);
     write_server(out);
     write_process(out, numbers);
-    Answer answer{200, kExpositionType, std::move(out).str()};
+    Answer answer{200, base::kExpositionType, std::move(out).str()};
     co_await send_answer(response, std::move(answer));
   }
 

@@ -63,8 +63,10 @@ std::optional<Fingerprint> parse_fingerprint(std::string_view text);
 /// The server's side. Offers http/1.1 by ALPN if the client asks; clients that ask nothing are fine.
 class TlsServerContext {
  public:
-  /// Throws std::invalid_argument with OpenSSL's reason if key and certificate are unusable.
-  explicit TlsServerContext(const CertificatePem& identity);
+  /// With `client_ca`, a file of trusted certificates (PEM), only clients that show a certificate of these authorities
+  /// come through the handshake. Throws std::invalid_argument with OpenSSL's reason if key and certificate are
+  /// unusable, or names the file that is.
+  explicit TlsServerContext(const CertificatePem& identity, const std::filesystem::path& client_ca = {});
   ~TlsServerContext();
 
   /// Does the handshake within `limit`. Throws boost::system::system_error (timed_out when the limit is over).

@@ -36,10 +36,10 @@ TEST_CASE("listening without a password has to be asked for, on any address") {
   for (const char* address : {"AUTO", "localhost:5936", "127.0.0.1:0", "[::1]:80", ":80", "0.0.0.0:443"}) {
     CAPTURE(address);
     CHECK(refusal({.address = address}, {}).find("META_password") != std::string::npos);
-    CHECK(refusal({.address = address}, {{"META_password", ""}}).find("-allow-unauthenticated") != std::string::npos);
+    CHECK(refusal({.address = address}, {{"META_password", ""}}).find("-insecure") != std::string::npos);
     CHECK(refusal({.address = address}, {{"META_PASSWORD", "upper case is not the original's"}}) != "");
     CHECK(refusal({.address = address}, {{"META_password", "x"}}).empty());
-    const ListenPlan open = plan_listening({.address = address, .allow_unauthenticated = true}, environment({}));
+    const ListenPlan open = plan_listening({.address = address, .insecure = true}, environment({}));
     CHECK(open.password.empty());
     CHECK(open.warning.find("everybody") != std::string::npos);
   }
@@ -59,6 +59,31 @@ TEST_CASE("the plan has address, password and certificate, and warns of password
   CHECK(encrypted.tls->certificate == "C");
   CHECK(encrypted.tls->private_key == "K");
   CHECK(encrypted.warning.empty());
+}
+
+TEST_CASE("certificates of clients do instead of a password, and need the worker's own") {
+  const Variables identity{{"META_tls_cert", "C"}, {"META_tls_key", "K"}};
+  const ListenFlags flags{.address = ":443", .client_ca = "/ca.pem"};
+  const ListenPlan plan = plan_listening(flags, environment(identity));
+  CHECK(plan.client_ca == "/ca.pem");
+  CHECK(plan.password.empty());
+  CHECK(plan.warning.empty());
+  CHECK(refusal(flags, {{"META_password", "p"}}).starts_with("-client-ca needs TLS"));
+}
+
+TEST_CASE("in a cloud AUTO is every address, and the cloud's metadata count where nothing nearer does") {
+  using build::buildlet::Cloud;
+  const CloudMetadata bare{.cloud = Cloud::google, .values = {{"password", "p"}}};
+  CHECK(plan_listening({.address = "AUTO"}, environment({}), bare).address.str() == ":80");
+  CHECK(plan_listening({.address = "AUTO"}, environment({}), bare).password == "p");
+  CHECK(plan_listening({.address = "AUTO"}, environment({{"META_password", "q"}}), bare).password == "q");
+  const CloudMetadata full{.cloud = Cloud::amazon, .values = {{"password", "p"}, {"tls-cert", "C"}, {"tls-key", "K"}}};
+  const ListenPlan plan = plan_listening({.address = "AUTO"}, environment({}), full);
+  CHECK(plan.address.str() == ":443");
+  REQUIRE(plan.tls);
+  CHECK(plan.tls->private_key == "K");
+  CHECK_THROWS_AS(plan_listening({.address = "AUTO"}, environment({}), {.cloud = Cloud::google, .values = {}}),
+                  std::invalid_argument);
 }
 
 TEST_CASE("half a certificate, no port and unusable files are refused") {

@@ -147,6 +147,86 @@ TEST_CASE("a child sees no secrets, an empty stdin and our directories") {
   CHECK(env.result.outcome == RunOutcome::succeeded);
 }
 
+TEST_CASE("a command that asks to be without network gets one with nothing in it, and others keep theirs") {
+  WorkerFixture worker;
+  RunSpec spec = shell("readlink /proc/self/ns/net");
+  const std::string shared = run(worker, spec).output;
+  spec.env = {"GO_DISABLE_OUTBOUND_NETWORK=1"};
+  const Followed alone = run(worker, spec);
+  if (alone.result.outcome == RunOutcome::could_not_run) {  // where no namespaces may be made it is not run with ours
+    CHECK(alone.result.text.find("making a network namespace: ") != std::string::npos);
+    CHECK(alone.output.empty());
+    return;
+  }
+  CHECK(alone.output.starts_with("net:["));
+  CHECK(alone.output != shared);
+  spec.env = {"GO_DISABLE_OUTBOUND_NETWORK=0"};
+  CHECK(run(worker, spec).output == shared);
+}
+
+TEST_CASE("/debug/x gives so many bytes, as Go reads numbers, and breaks off for a negative one") {
+  WorkerFixture worker;
+  CHECK(ask(worker, "GET", "/debug/x?n=10").body == "XXXXXXXXXX");
+  for (const char* none : {"", "?n=", "?n=abc", "?n=1x", "?n=--1", "?n=0x10"}) {
+    CHECK(ask(worker, "GET", std::string("/debug/x") + none).body.empty());
+  }
+  CHECK(ask(worker, "GET", "/debug/x?n=%2B3").body == "XXX");
+  CHECK_THROWS_AS(ask(worker, "GET", "/debug/x?n=-1"), net::ConnectionLost);
+  CHECK_THROWS_AS(ask(worker, "GET", "/debug/x?n=-99999999999999999999"), net::ConnectionLost);
+  for (const char* many : {"1048577", "99999999999999999999"}) {
+    net::ClientConnection connection(worker.connect(), worker.clock);
+    io::RequestHead head;
+    head.target = std::string("/debug/x?n=") + many;
+    CHECK(value_of(worker.loop, connection.request(head, {}, 2 << 20)).body.size() == 1 << 20);
+  }
+}
+
+TEST_CASE("/debug/goroutines shows what is going on, to who knows the password") {
+  ServerOptions options = WorkerFixture::default_options();
+  options.password = "p";
+  WorkerFixture worker(options);
+  CHECK(ask(worker, "GET", "/debug/goroutines").head.status == 403);
+  CHECK(ask(worker, "GET", "/debug/x?n=1").head.status == 403);
+  CHECK(ask(worker, "POST", "/connect-ssh").head.status == 403);
+  io::Fields fields;
+  fields.add("Authorization", "Basic OnA=");
+  const std::string text = ask(worker, "GET", "/debug/goroutines", {}, fields).body;
+  CHECK(text.starts_with("commands running: 0\nrequests at work: 0\ndraining: no\nthread "));
+}
+
+TEST_CASE("the status and the metrics tell what the machine has left") {
+  ServerOptions options = WorkerFixture::default_options();
+  options.machine = [] {
+    return MachineNumbers{
+        .load = 1.5, .processors = 4, .memory = 1000, .memory_available = 600, .disk = 50, .disk_available = 7};
+  };
+  WorkerFixture worker(options);
+  CHECK(ask(worker, "GET", "/status").body ==
+        "{\"Version\":28,\"load\":1.50,\"cpus\":4,\"memoryBytes\":1000,\"memoryAvailableBytes\":600,"
+        "\"diskBytes\":50,\"diskAvailableBytes\":7}");
+  CHECK(ask(worker, "GET", "/metrics").head.status == 404);  // on the address for health alone
+  net::Router router;
+  worker.server.add_health_routes(router);
+  net::Server health(worker.loop.executor(), worker.clock, router);
+  io::StreamPair pair = io::make_memory_pair(worker.loop.executor());
+  io::spawn(worker.loop.executor(), health.serve(std::move(pair.second)), [](std::exception_ptr) {});
+  {
+    net::ClientConnection connection(std::move(pair.first), worker.clock);
+    io::RequestHead head;
+    head.target = "/metrics";
+    const net::SimpleResponse answer = value_of(worker.loop, connection.request(head));
+    CHECK(answer.head.fields.get("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+    for (const char* line :
+         {"xbuild_worker_load1 1.5", "xbuild_worker_disk_available_bytes 7", "xbuild_worker_commands 0",
+          "xbuild_worker_draining 0", "xbuild_worker_commands_started_total 0"}) {
+      CAPTURE(line);
+      CHECK(answer.body.find("\n" + std::string(line) + "\n") != std::string::npos);
+    }
+    CHECK(answer.body.find("\nprocess_open_fds ") != std::string::npos);
+  }
+  worker.loop.run_until_done(health.stop());
+}
+
 TEST_CASE("the inherited GOROOT_BOOTSTRAP counts where there is no go1.4") {
   ServerOptions options = WorkerFixture::default_options();
   options.environment.push_back("GOROOT_BOOTSTRAP=/usr/lib/go");

@@ -90,6 +90,18 @@ TEST_CASE("a key that is missing or none is said") {
   CHECK(!fs::exists(temp / "blank"));
 }
 
+TEST_CASE("a worker's own token comes from its file or the environment") {
+  const testing::TempDir temp;
+  testing::write_file(temp / "token", " file-token\n");
+  const auto environment = lookup({{"GO_BUILDLET_TOKEN", "env-token\n"}});
+  CHECK(load_worker_token(temp / "token", environment) == "file-token");
+  CHECK(load_worker_token({}, environment) == "env-token");
+  CHECK(load_worker_token({}, lookup({})).empty());
+  const std::string bad = error_of([] { load_worker_token({}, lookup({{"GO_BUILDLET_TOKEN", "secret\r\nX: 1"}})); });
+  CHECK(bad == "GO_BUILDLET_TOKEN holds something that is no token");
+  CHECK(error_of([&] { load_worker_token(temp / "nosuch", environment); }).find("nosuch") != std::string::npos);
+}
+
 TEST_CASE("the host name is the flag's, the environment's or the machine's") {
   CHECK(worker_hostname("f", lookup({{"HOSTNAME", "e"}})) == "f");
   CHECK(worker_hostname("", lookup({{"HOSTNAME", "e"}})) == "e");

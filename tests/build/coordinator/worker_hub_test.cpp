@@ -1,5 +1,6 @@
 // Registrations: what is refused, as spec'd answer by answer, and who has a worker's one place.
 #include <build/base/builder_key.h>
+#include <build/base/digest.h>
 #include <build/coordinator/worker_hub.h>
 #include <build/net/client.h>
 #include <doctest/doctest.h>
@@ -82,14 +83,19 @@ net::SimpleResponse register_worker(const Case& test, bool allow_dev_key, Stop s
 /// A worker that registers, and answers /status over connections that it picks up; it does nothing else.
 class StatusWorker {
  public:
-  StatusWorker(testing::HubWorld& world, std::string id, std::string instance, std::string hostname)
-      : world_(world), id_(std::move(id)), instance_(std::move(instance)), hostname_(std::move(hostname)) {}
+  StatusWorker(testing::HubWorld& world, std::string id, std::string instance, std::string hostname, std::string key)
+      : world_(world),
+        id_(std::move(id)),
+        instance_(std::move(instance)),
+        hostname_(std::move(hostname)),
+        key_(std::move(key)) {}
 
   /// Registers and serves until the session is over; `refusal` is then the status of the refusal, if it was one.
   io::Task<> run() {
     io::RequestHead head = revdial::switch_request("/reverse");
     for (const auto& [name, value] : good()) head.fields.set(name, value);
     head.fields.set("X-Go-Builder-Hostname", hostname_);
+    head.fields.set("X-Go-Builder-Key", key_);
     head.fields.set("X-Xbuild-Worker-Id", id_);
     head.fields.set("X-Xbuild-Instance-Id", instance_);
     try {
@@ -125,7 +131,7 @@ class StatusWorker {
   }
 
   testing::HubWorld& world_;
-  std::string id_, instance_, hostname_;
+  std::string id_, instance_, hostname_, key_;
   net::Server server_{world_.loop.executor(), world_.clock,
                       [this](net::Request&, net::Response& response) { return status(response); }};
   std::unique_ptr<revdial::Listener> listener_;
@@ -145,8 +151,9 @@ class Registrations {
   }
 
   /// Starts one; settle() gets it registered or refused.
-  StatusWorker& start(const std::string& id, const std::string& instance, const std::string& hostname) {
-    workers_.push_back(std::make_unique<StatusWorker>(world, id, instance, hostname));
+  StatusWorker& start(const std::string& id, const std::string& instance, const std::string& hostname,
+                      const std::string& key = kKey) {
+    workers_.push_back(std::make_unique<StatusWorker>(world, id, instance, hostname, key));
     io::spawn(world.loop.executor(), workers_.back()->run(), [](std::exception_ptr) {});
     return *workers_.back();
   }
@@ -251,6 +258,37 @@ TEST_CASE("of two processes with one worker id the one that answers stays, and t
   CHECK(farm.hosts() == std::vector<std::string>{"copy"});
   farm.advance(std::chrono::minutes{5});
   CHECK(farm.world.hub.notices().empty());
+}
+
+TEST_CASE("a worker's own token lets it in, under its own name, until it is revoked") {
+  Registrations farm;
+  const coordinator::WorkerToken mine{.name = "mini-7", .host_type = {}, .sha256 = base::sha256_hex("xbw_mine")};
+  const coordinator::WorkerToken other{
+      .name = "mini-8", .host_type = model::HostType("host-b"), .sha256 = base::sha256_hex("xbw_other")};
+  farm.world.hub.set_tokens({mine, other});
+  const StatusWorker& keyed = farm.start(kId, kInstance, "keyed");
+  const StatusWorker& worker = farm.start(kId, kOtherInstance, "tokened", "xbw_mine");
+  farm.settle();
+  CHECK(keyed.connected());  // the other's id was not its own to claim
+  REQUIRE(worker.connected());
+  std::vector<std::string> ids;
+  for (const model::Session& session : farm.world.farm.farm().sessions()) ids.push_back(session.worker.value);
+  std::sort(ids.begin(), ids.end());
+  CHECK(ids == std::vector<std::string>{"host-a/" + kId, "token/mini-7"});
+  // For another host type, and none at all.
+  const StatusWorker& elsewhere = farm.start(kId, kInstance, "x", "xbw_other");
+  const StatusWorker& nobody = farm.start(kId, kInstance, "y", "xbw_nobody");
+  farm.settle();
+  CHECK(elsewhere.refusal == 412);
+  CHECK(nobody.refusal == 412);
+  farm.world.hub.set_tokens({other});
+  farm.settle();
+  CHECK_FALSE(worker.connected());
+  CHECK(keyed.connected());
+  const StatusWorker& again = farm.start(kId, kOtherInstance, "tokened", "xbw_mine");
+  farm.settle();
+  CHECK(again.refusal == 412);
+  CHECK(farm.hosts() == std::vector<std::string>{"keyed"});
 }
 
 TEST_CASE("beyond 1000 workers nobody is taken, until one leaves") {

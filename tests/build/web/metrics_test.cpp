@@ -1,4 +1,5 @@
 // Numbers for a monitoring system: they are right, well formed, and no name from outside makes more of them.
+#include <build/base/exposition.h>
 #include <build/web/metrics.h>
 #include <doctest/doctest.h>
 
@@ -6,7 +7,6 @@
 #include <set>
 #include <sstream>
 
-#include "exposition.h"
 #include "farmhouse.h"
 
 namespace build::web {
@@ -139,7 +139,7 @@ TEST_CASE("readyz says why no work can be done") {
 }
 
 TEST_CASE("a histogram counts what is at most its bound") {
-  Histogram histogram({1, 2});
+  base::Histogram histogram({1, 2});
   for (const double value : {0.0, 1.0, 1.5, 2.0, 9.0}) histogram.observe(value);
   CHECK(histogram.up_to(0) == 2);
   CHECK(histogram.up_to(1) == 4);

@@ -184,6 +184,28 @@ io::Task<> Worker::halt() {
   if (answer.head.status != 200) call.refused(answer.head, answer.body);
 }
 
+io::Task<io::StreamPtr> Worker::connect_ssh(std::string user, std::string authorized_key) {
+  const Call call{hostname_, "POST /connect-ssh"};
+  io::StreamPtr stream = co_await dial_();
+  io::RequestHead head = worker_request("POST", "/connect-ssh", hostname_);
+  head.fields.add("Content-Length", "0");
+  head.fields.add("X-Go-Ssh-User", std::move(user));
+  head.fields.add("X-Go-Authorized-Key", std::move(authorized_key));
+  Answer answer;
+  try {
+    net::ClientConnection connection(std::move(stream), clock_, connection_limits(limits_));
+    co_await connection.send_head(head);
+    answer.head = co_await connection.read_head(limits_.head);
+    if (answer.head.status == 101) co_return connection.release();
+    answer.body = co_await read_beginning(connection.body(), kMaxErrorText);
+  } catch (const net::ConnectionLost& error) {
+    call.broke(error);
+  } catch (const io::HttpError& error) {
+    call.broke(error);
+  }
+  call.refused(answer.head, answer.body);
+}
+
 io::Task<> Worker::write_tgz(std::string dir, BodySource body) {
   const Call call{hostname_, "PUT /writetgz"};
   io::StreamPtr stream = co_await dial_();

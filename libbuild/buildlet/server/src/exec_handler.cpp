@@ -7,6 +7,7 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,7 @@ namespace {
 
 runs::Command command_of(ExecRequest request) {
   runs::Command command;
-  command.no_network = wants_no_network(request.environment);
+  command.no_network = request.without_network;
   command.program = std::move(request.command);
   command.argv = std::move(request.argv);
   command.environment = std::move(request.environment);
@@ -53,13 +54,14 @@ runs::Command Server::resolve_with(const std::function<runs::Command(const ExecC
     return found ? std::optional<std::string>(found->string()) : std::nullopt;
   };
   runs::Command command = with(context);
-  if (command.user.empty()) command.user = options_.run_as;
+  if (command.user.empty() && options_.run_as) command.user = options_.run_as->name;
   return command;
 }
 
 io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
   if (request.method() != "POST") throw io::HttpError(400, "requires POST method");
   if (!request.http_at_least(1, 1)) throw io::HttpError(400, "HTTP/1.1 or higher required");
+  refuse_without_memory();
   const Form form = co_await read_form(request);
   response.fields().set("Trailer", "Process-State");
   runs::Command command;

@@ -160,17 +160,14 @@ ExecRequest resolve_exec(const Form& form, const ExecContext& context) {
   }
   request.environment = child_environment(form, context, request.dir);
   request.debug = parse_go_bool(form.value("debug")).value_or(false);
+  const std::string network = base::find_variable(request.environment, "GO_DISABLE_OUTBOUND_NETWORK").value_or("");
+  request.without_network = parse_go_bool(network).value_or(false);
   return request;
 }
 
 std::string debug_line(const ExecRequest& request) {
   return ":: Running " + request.command + " with args " + quoted_list(request.argv) + " and env " +
          quoted_list(request.environment) + " in dir " + request.dir + "\n\n";
-}
-
-bool wants_no_network(const std::vector<std::string>& environment) {
-  const auto value = base::find_variable(environment, "GO_DISABLE_OUTBOUND_NETWORK");
-  return value && parse_go_bool(*value).value_or(false);
 }
 
 std::vector<std::string> without_secrets(const std::vector<std::string>& environment) {

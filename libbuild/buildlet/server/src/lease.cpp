@@ -38,11 +38,12 @@ class Turn {
 
 }  // namespace
 
-Lease::Lease(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const std::filesystem::path& state,
-             runs::Runs& runs, WorkDirectory& workdir, base::Logger& log)
+Lease::Lease(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, io::BlockingPool& own_pool,
+             const std::filesystem::path& state, runs::Runs& runs, WorkDirectory& workdir, base::Logger& log)
     : executor_(executor),
       clock_(clock),
       pool_(pool),
+      own_pool_(own_pool),
       file_(state / kFile),
       state_(::open(state.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
       runs_(runs),
@@ -123,7 +124,7 @@ io::Task<bool> Lease::take(std::uint64_t number, std::chrono::seconds time, bool
   record_ = {.number = number, .held = false, .end = {}, .boot = boot_};
   // Durable: a smaller number must not come through after a power cut either.
   auto job = [this] { base::write_file_atomically(file_, runs::to_text(record_), 0600); };
-  co_await pool_.run(job);
+  co_await own_pool_.run(job);
   co_await clean("its lease is over: " + named(number) + " came after it");
   record_.held = true;
   time_ = bounded;

@@ -32,26 +32,56 @@ std::string metadata_value(const std::string& key, const EnvironmentLookup& envi
   return value;
 }
 
-ListenPlan plan_listening(const ListenFlags& flags, const EnvironmentLookup& environment) {
-  ListenPlan plan;
-  plan.address = io::HostPort::parse(flags.address == "AUTO" ? kAutomaticAddress : flags.address);
-  plan.password = metadata_value("password", environment);
-  if (plan.password.empty() && !flags.allow_unauthenticated) {
-    throw std::invalid_argument("listening on " + plan.address.str() +
-                                " without a password would let everybody who reaches it run commands as this user: set "
-                                "META_password (\"@FILE\" for what a file holds), or add -allow-unauthenticated");
-  }
-  io::CertificatePem identity{metadata_value("tls-cert", environment), metadata_value("tls-key", environment)};
+namespace {
+
+io::HostPort listen_address(const std::string& flag, Cloud cloud, bool tls) {
+  if (flag != "AUTO") return io::HostPort::parse(flag);
+  if (cloud == Cloud::none) return io::HostPort::parse(kAutomaticAddress);
+  return io::HostPort{"", tls ? "443" : "80"};
+}
+
+void check_identity(const io::CertificatePem& identity, const ListenFlags& flags) {
   if (identity.certificate.empty() != identity.private_key.empty()) {
     throw std::invalid_argument(std::string("META_tls_cert and META_tls_key belong together: ") +
                                 (identity.certificate.empty() ? "META_tls_cert" : "META_tls_key") + " is missing");
   }
-  if (!identity.certificate.empty()) plan.tls = std::move(identity);
-  if (plan.password.empty()) {
-    plan.warning = "no password is asked: everybody who reaches this worker runs commands as this user";
-  } else if (!plan.tls && !only_this_machine(plan.address.host)) {
-    plan.warning = "the password crosses the network in the clear: META_tls_cert and META_tls_key give encryption";
+  if (identity.certificate.empty() && !flags.client_ca.empty()) {
+    throw std::invalid_argument("-client-ca needs TLS: META_tls_cert and META_tls_key give the worker's certificate");
   }
+}
+
+std::string warning_about(const ListenPlan& plan) {
+  if (plan.password.empty() && plan.client_ca.empty()) {
+    return "INSECURE: no password is asked: everybody who reaches this worker runs commands as this user";
+  }
+  if (!plan.tls && !only_this_machine(plan.address.host)) {
+    return "the password crosses the network in the clear: META_tls_cert and META_tls_key give encryption";
+  }
+  return {};
+}
+
+}  // namespace
+
+ListenPlan plan_listening(const ListenFlags& flags, const EnvironmentLookup& environment, const CloudMetadata& cloud) {
+  const auto metadata = [&](const char* key) {
+    const std::string value = metadata_value(key, environment);
+    const auto found = cloud.values.find(key);
+    return value.empty() && found != cloud.values.end() ? found->second : value;
+  };
+  ListenPlan plan;
+  io::CertificatePem identity{metadata("tls-cert"), metadata("tls-key")};
+  check_identity(identity, flags);
+  plan.address = listen_address(flags.address, cloud.cloud, !identity.certificate.empty());
+  plan.password = metadata("password");
+  plan.client_ca = flags.client_ca;
+  if (plan.password.empty() && plan.client_ca.empty() && !flags.insecure) {
+    throw std::invalid_argument(
+        "listening on " + plan.address.str() +
+        " without a password would let everybody who reaches it run commands as this user: set META_password "
+        "(\"@FILE\" for what a file holds), or ask for certificates with -client-ca, or add -insecure");
+  }
+  if (!identity.certificate.empty()) plan.tls = std::move(identity);
+  plan.warning = warning_about(plan);
   return plan;
 }
 

@@ -22,6 +22,12 @@ namespace asio = boost::asio;
 
 io::RequestHead registration_request(const Registration& registration) {
   io::RequestHead head = revdial::switch_request("/reverse");
+  if (!registration.gomote_id.empty()) {
+    head.fields.add("X-Go-Gomote-ID", registration.gomote_id);
+    head.fields.add("X-Go-Hostname", registration.hostname);
+    head.fields.add("X-Go-Swarming-Auth-Token", registration.key);
+    return head;
+  }
   std::string features;
   for (const std::string& feature : registration.features) {
     if (!features.empty()) features += ',';

@@ -165,6 +165,7 @@ io::Task<> Server::handle_runs(net::Request& request, net::Response& response) {
 
 io::Task<> Server::start_run(net::Request& request, net::Response& response) {
   check_open();
+  refuse_without_memory();
   const std::uint64_t lease = lease_of(request);
   const std::string json = co_await request.body().read_all(options_.max_form);
   runs::Command command;

@@ -129,7 +129,7 @@ runs::Command resolve_run(std::string_view json, const ExecContext& context) {
   if (request.command.user.find('\0') != std::string::npos) refuse("user", "it contains a NUL byte");
   ExecRequest exec = resolve_exec(request.form, context);
   runs::Command command = std::move(request.command);
-  command.no_network = wants_no_network(exec.environment);
+  command.no_network = exec.without_network;
   command.program = std::move(exec.command);
   command.argv = std::move(exec.argv);
   command.environment = std::move(exec.environment);

@@ -1,6 +1,7 @@
 #include <build/base/builder_key.h>
 #include <build/base/environment.h>
 #include <build/buildlet/file_requests.h>
+#include <build/buildlet/multipart.h>
 #include <build/buildlet/server.h>
 #include <build/net/basic_auth.h>
 
@@ -43,9 +44,10 @@ Server::Server(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, 
       options_(std::move(options)),
       log_(log),
       environment_(without_secrets(options_.environment)),
-      runs_(executor, pool, state),
-      lease_(executor, clock, pool, state, runs_, workdir, log),
+      runs_(executor, own_pool_, state),
+      lease_(executor, clock, pool, own_pool_, state, runs_, workdir, log),
       exec_ids_("exec-" + std::to_string(clock.wall_now().time_since_epoch().count()) + "-"),
+      ssh_(executor_, clock_, pool_, log_, options_.ssh),
       gate_(executor) {
   base::set_variable(environment_, "WORKDIR", workdir_.path());
 }
@@ -58,13 +60,15 @@ void Server::add_route(net::Router& router, const Route& route) {
              [this, route](net::Request& request, net::Response& response) { return serve(route, request, response); });
 }
 
-void Server::add_health_route(net::Router& router) {
+void Server::add_health_routes(net::Router& router) {
   add_route(router, {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz});
+  add_route(router, {"/metrics", Access::anyone, Kind::question, &Server::handle_metrics});
 }
 
 void Server::add_routes(net::Router& router) {
   const Route routes[] = {
       {"/", Access::anyone, Kind::question, &Server::handle_root},
+      {"/healthz", Access::anyone, Kind::question, &Server::handle_healthz},
       {"/status", Access::password, Kind::question, &Server::handle_status},
       {"/workdir", Access::password, Kind::question, &Server::handle_workdir},
       {"/write", Access::password, Kind::work, &Server::handle_write},
@@ -81,8 +85,10 @@ void Server::add_routes(net::Router& router) {
       {"/runs/{id}/input", Access::password, Kind::question, &Server::handle_run_input},
       {"/runs/{id}/kill", Access::password, Kind::question, &Server::handle_run_signal},
       {"/runs/{id}/resize", Access::password, Kind::question, &Server::handle_run_resize},
+      {"/connect-ssh", Access::password, Kind::work, &Server::handle_connect_ssh},
+      {"/debug/x", Access::password, Kind::question, &Server::handle_debug_x},
+      {"/debug/goroutines", Access::password, Kind::question, &Server::handle_debug_goroutines},
   };
-  add_health_route(router);
   for (const Route& route : routes) add_route(router, route);
 }
 
@@ -129,6 +135,8 @@ void Server::continue_drain() {
 io::Task<> Server::stop() {
   if (drain_) drain_->alarm.cancel();
   for (Running* running : running_) running->end();
+  for (Fetch* fetch : fetches_) fetch->cancel();
+  ssh_.stop();
   co_await gate_.close();
   co_await runs_.stop();
 }
@@ -157,19 +165,6 @@ io::Task<> Server::handle_healthz(net::Request&, net::Response& response) {
   co_await response.send(200, std::move(body));
 }
 
-io::Task<> Server::handle_status(net::Request& request, net::Response& response) {
-  require_method(request, "GET");
-  std::string body = "{\"Version\":" + std::to_string(kVersion) + (drain_ ? ",\"draining\":true" : "");
-  if (gate_.inside() > 0) body += ",\"working\":" + std::to_string(gate_.inside());
-  body += ",\"features\":[\"runs\"]";
-  if (const auto number = lease_.number()) body += ",\"lease\":" + std::to_string(*number);
-  const auto all = runs_.all();
-  const auto runs = std::count_if(all.begin(), all.end(), [](const auto& run) { return !run->command().ephemeral; });
-  if (runs > 0) body += ",\"runs\":" + std::to_string(runs);
-  body += "}";
-  co_await response.send(200, "application/json; charset=utf-8", std::move(body));
-}
-
 io::Task<> Server::handle_workdir(net::Request& request, net::Response& response) {
   require_method(request, "GET");
   std::string body = workdir_.path();
@@ -179,7 +174,13 @@ io::Task<> Server::handle_workdir(net::Request& request, net::Response& response
 io::Task<Form> Server::read_form(net::Request& request) {
   Form form;
   form.query = request.query();
-  form.body = co_await request.read_form(options_.max_form);
+  const std::string type = request.fields().get("Content-Type");
+  if (is_multipart_form(type)) {
+    const std::string body = co_await request.body().read_all(options_.max_form);
+    form.body = parse_multipart_form(type, body);
+  } else {
+    form.body = co_await request.read_form(options_.max_form);
+  }
   co_return form;
 }
 

@@ -1,4 +1,5 @@
 // PUT and POST /writetgz: an archive is unpacked on a pool thread while its bytes come in.
+#include <build/buildlet/fetch.h>
 #include <build/buildlet/file_requests.h>
 #include <build/buildlet/server.h>
 #include <io/bridge.h>
@@ -6,7 +7,9 @@
 #include <array>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,7 +30,7 @@ struct Unpacking {
   std::exception_ptr error;
 };
 
-void unpack(Unpacking& unpacking, WorkDirectory& workdir, const std::string& dir, tarutil::ExtractOptions options) {
+void unpack_to(Unpacking& unpacking, WorkDirectory& workdir, const std::string& dir, tarutil::ExtractOptions options) {
   const tarutil::Fd into = dir.empty() ? workdir.open() : workdir.open_below(dir);
   const tarutil::Source source = [&unpacking](std::span<char> bytes) { return unpacking.bridge.read(bytes); };
   options.stop_source = [&unpacking] { unpacking.bridge.stop_reading(); };
@@ -36,7 +39,7 @@ void unpack(Unpacking& unpacking, WorkDirectory& workdir, const std::string& dir
 
 io::Task<> run_unpacking(std::shared_ptr<Unpacking> unpacking, io::BlockingPool& pool, WorkDirectory& workdir,
                          std::string dir, tarutil::ExtractOptions options) {
-  auto job = [&] { unpack(*unpacking, workdir, dir, options); };
+  auto job = [&] { unpack_to(*unpacking, workdir, dir, options); };
   try {
     co_await pool.run(job);
   } catch (const std::exception&) {
@@ -48,11 +51,11 @@ io::Task<> run_unpacking(std::shared_ptr<Unpacking> unpacking, io::BlockingPool&
   unpacking->changed.notify_all();
 }
 
-io::Task<> feed(Unpacking& unpacking, net::BodyReader& body) {
+io::Task<> feed(Unpacking& unpacking, const std::function<io::Task<std::size_t>(io::asio::mutable_buffer)>& read) {
   std::array<char, 64 * 1024> buffer;
   while (!unpacking.done) {
     const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-    const std::size_t n = co_await body.read_some(into);
+    const std::size_t n = co_await read(into);
     if (n == 0) break;
     const io::asio::const_buffer bytes(buffer.data(), n);
     co_await unpacking.bridge.write(bytes);
@@ -69,28 +72,48 @@ io::Task<> Server::handle_writetgz(net::Request& request, net::Response& respons
   const std::string dir = request.query().get("dir");
   if (!dir.empty()) check_path_parameter("dir", dir);
   std::string answer = "OK";
-  if (request.method() == "POST") {
-    co_await refuse_fetching(request, dir);
+  if (request.method() == "PUT") {
+    ReadArchive body = [&request](io::asio::mutable_buffer into) { return request.body().read_some(into); };
+    co_await unpack(std::move(body), dir);
+  } else if (!co_await unpack_url(request, response, dir)) {
     answer = "SKIP";
-  } else {
-    co_await unpack_body(request, dir);
   }
   co_await response.send(200, std::move(answer));
 }
 
-// Only what needs no fetching is answered: a Go toolchain that is there already is to be skipped.
-io::Task<> Server::refuse_fetching(net::Request& request, std::string dir) {
+// False if nothing was to be done: a Go toolchain that is there already is not fetched again.
+io::Task<bool> Server::unpack_url(net::Request& request, net::Response& response, std::string dir) {
   const Form form = co_await read_form(request);
-  if (form.value("url").empty()) throw io::HttpError(400, "missing url POST param");
+  std::string url = form.value("url");
+  if (url.empty()) throw io::HttpError(400, "missing url POST param");
   bool there = false;
-  if (dir == "go1.4") {
-    auto job = [this, &dir] { return workdir_.has_directory(dir); };
-    there = co_await pool_.run(job);
+  std::optional<std::string> no_room;
+  auto look = [&] {
+    there = dir == "go1.4" && workdir_.has_directory(dir);
+    no_room = workdir_.out_of_space();
+  };
+  co_await pool_.run(look);
+  if (there) co_return false;
+  if (no_room) throw io::HttpError(kInsufficientStorage, *no_room);
+  const auto fetch = std::make_shared<Fetch>(executor_, clock_, pool_, options_.fetch);
+  response.on_client_gone([weak = std::weak_ptr(fetch)] {
+    if (const auto alive = weak.lock()) alive->cancel();
+  });
+  fetches_.insert(fetch.get());
+  std::exception_ptr failed;
+  try {
+    co_await fetch->open(std::move(url));
+    ReadArchive body = [&fetch](io::asio::mutable_buffer into) { return fetch->read_some(into); };
+    co_await unpack(std::move(body), dir);
+  } catch (const std::exception&) {
+    failed = std::current_exception();
   }
-  if (!there) throw io::HttpError(501, "this worker fetches no URLs: send the archive itself with PUT");
+  fetches_.erase(fetch.get());
+  if (failed) std::rethrow_exception(failed);
+  co_return true;
 }
 
-io::Task<> Server::unpack_body(net::Request& request, std::string dir) {
+io::Task<> Server::unpack(ReadArchive read, std::string dir) {
   auto unpacking = std::make_shared<Unpacking>(executor_);
   tarutil::ExtractOptions options = tarutil::ExtractOptions::as_original();
   options.limits = options_.extract;
@@ -103,7 +126,7 @@ io::Task<> Server::unpack_body(net::Request& request, std::string dir) {
   });
   std::exception_ptr broken;
   try {
-    co_await feed(*unpacking, request.body());
+    co_await feed(*unpacking, read);
   } catch (const std::exception&) {
     broken = std::current_exception();
   }

@@ -162,19 +162,37 @@ bool WorkDirectory::has_directory(const std::string& relative) {
   }
 }
 
+namespace {
+
+struct statvfs disk_of(int fd, const std::string& path) {
+  struct statvfs disk {};
+  if (::fstatvfs(fd, &disk) != 0) fail("asking for the room in " + path, errno);
+  return disk;
+}
+
+DiskSpace space_of(const struct statvfs& disk) {
+  // Root may use what is kept back.
+  const std::uint64_t blocks = ::geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+  return {std::uint64_t{disk.f_blocks} * disk.f_frsize, blocks * disk.f_frsize};
+}
+
+}  // namespace
+
+DiskSpace WorkDirectory::space() {
+  const tarutil::Fd directory = open();
+  return space_of(disk_of(directory.get(), path_));
+}
+
 std::optional<std::string> WorkDirectory::out_of_space() {
   constexpr std::uint64_t kLittle = 16 << 20;
   const tarutil::Fd directory = open();
-  struct statvfs disk {};
-  if (::fstatvfs(directory.get(), &disk) != 0) fail("asking for the room in " + path_, errno);
-  const bool root = ::geteuid() == 0;  // may use what is kept back
-  const std::uint64_t total = std::uint64_t{disk.f_blocks} * disk.f_frsize;
-  const std::uint64_t left = std::uint64_t{root ? disk.f_bfree : disk.f_bavail} * disk.f_frsize;
-  if (disk.f_files > 0 && (root ? disk.f_ffree : disk.f_favail) == 0) {
+  const struct statvfs disk = disk_of(directory.get(), path_);
+  const DiskSpace space = space_of(disk);
+  if (disk.f_files > 0 && (::geteuid() == 0 ? disk.f_ffree : disk.f_favail) == 0) {
     return "the worker's disk has no room for another file in " + path_;
   }
-  if (total == 0 || left >= std::min(kLittle, total / 100)) return std::nullopt;
-  return "the worker's disk is full: " + std::to_string(left) + " of " + std::to_string(total) +
+  if (space.total == 0 || space.available >= std::min(kLittle, space.total / 100)) return std::nullopt;
+  return "the worker's disk is full: " + std::to_string(space.available) + " of " + std::to_string(space.total) +
          " bytes are left for " + path_;
 }
 
@@ -185,6 +203,15 @@ void WorkDirectory::make_caches() {
       fail("making " + path_ + "/" + cache, errno);
     }
   }
+}
+
+void WorkDirectory::give_to(uid_t user, gid_t group) {
+  const tarutil::Fd directory = open();
+  for (const char* cache : kCaches) {
+    const bool given = ::fchownat(directory.get(), cache, user, group, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!given && errno != ENOENT) fail("giving away " + path_ + "/" + cache, errno);
+  }
+  if (::fchown(directory.get(), user, group) != 0) fail("giving away " + path_, errno);
 }
 
 void WorkDirectory::remove(const std::string& relative) {

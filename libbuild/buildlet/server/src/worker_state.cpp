@@ -32,6 +32,16 @@ fs::path home(const EnvironmentLookup& environment) {
   return ::getuid() == 0 ? "/root" : "/";
 }
 
+// It goes into a header line.
+std::string secret_in(const std::string& text, const std::string& where, const std::string& what) {
+  std::string secret = trimmed(text);
+  if (secret.empty()) throw std::runtime_error(where + " holds no " + what);
+  for (const char c : secret) {
+    if (c <= ' ' || c >= 0x7f) throw std::runtime_error(where + " holds something that is no " + what);
+  }
+  return secret;
+}
+
 std::string read_key(const fs::path& file, const std::string& host_type) {
   std::string text;
   try {
@@ -41,14 +51,7 @@ std::string read_key(const fs::path& file, const std::string& host_type) {
                              " (make one with \"genbuilderkey " + host_type +
                              "\" where the coordinator runs; name its file with -key-file or in GO_BUILD_KEY_PATH)");
   }
-  std::string key = trimmed(text);
-  if (key.empty()) throw std::runtime_error("the builder key file " + file.string() + " holds no key");
-  for (const char c : key) {
-    if (c <= ' ' || c >= 0x7f) {
-      throw std::runtime_error("the builder key file " + file.string() + " holds something that is no key");
-    }
-  }
-  return key;
+  return secret_in(text, "the builder key file " + file.string(), "key");
 }
 
 }  // namespace
@@ -99,6 +102,14 @@ std::string load_builder_key(const fs::path& key_file, const std::string& host_t
                              " could not be deleted after reading: " + not_deleted.message());
   }
   return key;
+}
+
+std::string load_worker_token(const fs::path& token_file, const EnvironmentLookup& environment) {
+  if (!token_file.empty()) {
+    return secret_in(base::read_file(token_file, kMaxSmallFile), "the token file " + token_file.string(), "token");
+  }
+  const std::string value = environment("GO_BUILDLET_TOKEN").value_or("");
+  return value.empty() ? "" : secret_in(value, "GO_BUILDLET_TOKEN", "token");
 }
 
 std::string worker_hostname(const std::string& flag, const EnvironmentLookup& environment) {

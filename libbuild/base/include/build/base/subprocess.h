@@ -10,6 +10,7 @@
 // tasks must have ended before it is destroyed (kill_group and stop_reading make them end).
 #pragma once
 
+#include <build/base/child_setup.h>
 #include <build/base/environment.h>
 #include <build/base/file.h>
 #include <io/clock.h>
@@ -87,6 +88,10 @@ struct SubprocessSpec {
   Environment environment;
   /// Where it runs; empty: where this process is.
   std::filesystem::path directory;
+  /// none: it is in a network of its own, see OwnNetwork; StartError if that cannot be had.
+  enum class Network { shared, none } network = Network::shared;
+  /// Whom it runs as; not set: whom this process runs as.
+  std::optional<UserIds> user;
   enum class Input { null, pipe } input = Input::null;
   enum class Output { pipe, null } output = Output::pipe;
   /// merged: into the output's pipe, order kept.

@@ -53,6 +53,8 @@ class Coordinator {
   Coordinator& operator=(const Coordinator&) = delete;
 
   void add_worker_routes(net::Router& router) { hub_.add_routes(router); }
+  /// From now on these tokens are accepted from workers; see WorkerHub::set_tokens().
+  void set_worker_tokens(std::vector<WorkerToken> tokens) { hub_.set_tokens(std::move(tokens)); }
 
   /// Works until stop() has ended. Throws store::StaleEpoch when another coordinator has taken over.
   io::Task<> run();

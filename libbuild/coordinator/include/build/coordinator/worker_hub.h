@@ -15,6 +15,7 @@
 #include <build/base/random.h>
 #include <build/buildlet/client.h>
 #include <build/coordinator/farm_loop.h>
+#include <build/coordinator/worker_tokens.h>
 #include <build/net/server.h>
 #include <io/clock.h>
 #include <io/event.h>
@@ -34,6 +35,8 @@ namespace build::coordinator {
 struct WorkerTrust {
   std::string master_key;
   bool allow_dev_key = false;  ///< also keys derived from the original's public master key
+  /// Tokens of single workers, accepted in place of a key; see set_tokens().
+  std::vector<WorkerToken> tokens;
 };
 
 /// One worker's session. Shared by the hub and by whoever uses the worker at the moment.
@@ -60,6 +63,7 @@ class WorkerSession {
   buildlet::Worker probe_;  ///< the same worker, with less patience
   std::string why_closed_;
   std::function<void()> over_;
+  std::string token_sha256_;  ///< of the token that it registered with; empty: it was a key
   bool announced_ = false;
   bool draining_ = false;
   io::Event wake_;
@@ -76,6 +80,8 @@ class WorkerHub {
   /// nullptr if it has ended.
   std::shared_ptr<WorkerSession> find(const model::SessionId& id) const;
   void close(const model::SessionId& id, const std::string& why);
+  /// From now on these are the tokens that are accepted. Sessions that began with one that is not among them end.
+  void set_tokens(std::vector<WorkerToken> tokens);
   /// Ends all sessions and waits for them.
   io::Task<> stop();
   /// Sentences about registrations that were refused lately though their key was right.
@@ -84,7 +90,13 @@ class WorkerHub {
  private:
   io::Task<> serve_reverse(net::Request& request, net::Response& response);
   io::Task<> serve_revdial(net::Request& request, net::Response& response);
-  model::Session check_registration(const net::Request& request) const;
+  struct Accepted {
+    model::Session record;
+    std::string token_sha256;
+  };
+  Accepted check_registration(const net::Request& request) const;
+  void end_if_revoked(WorkerSession& session) const;
+  Accepted check_secret(const std::string& secret, model::Session record) const;
   io::Task<> run_session(std::shared_ptr<WorkerSession> session);
   io::Task<> welcome(std::shared_ptr<WorkerSession> session);
   io::Task<> keep_checking(std::shared_ptr<WorkerSession> session);

@@ -13,6 +13,9 @@ struct BasicCredentials {
   std::string user, password;
 };
 
+/// Standard base64 with its padding and nothing else; nullopt otherwise.
+std::optional<std::string> decode_base64(std::string_view text);
+
 /// From the value of one Authorization field, as strictly as Go's Request.BasicAuth: "Basic " in any case, standard
 /// base64 with its padding and nothing else, a colon in what it stands for (the first one counts). nullopt otherwise.
 std::optional<BasicCredentials> parse_basic_credentials(std::string_view authorization);

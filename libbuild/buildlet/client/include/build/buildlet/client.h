@@ -179,6 +179,9 @@ class Worker {
   io::Task<> remove_all(std::vector<std::string> paths);
   /// Asks the worker's process to end; returns when it has agreed.
   io::Task<> halt();
+  /// A connection to an ssh server on the worker, at which `user` can log in with the key of which `authorized_key` is
+  /// the public half ("ssh-ed25519 AAAA..."). What the server said right behind its consent is in the stream.
+  io::Task<io::StreamPtr> connect_ssh(std::string user, std::string authorized_key);
 
   /// Begins the lease `number`, greater than any before, or renews it: the worker is then nobody else's for `time` from
   /// the last request that carried the number. A new one finds the worker clean. With `resume` it must be held already.

@@ -48,6 +48,8 @@ struct ExecRequest {
   std::string dir;                ///< absolute
   std::vector<std::string> environment;
   bool debug = false;
+  /// `env` has GO_DISABLE_OUTBOUND_NETWORK with a true value: the command gets a network of its own.
+  bool without_network = false;
 };
 
 /// Throws ExecRefused.
@@ -55,9 +57,6 @@ ExecRequest resolve_exec(const Form& form, const ExecContext& context);
 
 /// The line that `debug` puts before the output, with the empty line after it.
 std::string debug_line(const ExecRequest& request);
-
-/// Whether GO_DISABLE_OUTBOUND_NETWORK is true in it.
-bool wants_no_network(const std::vector<std::string>& environment);
 
 /// `environment` without what children must not see: builder keys, metadata (META_*), tokens.
 std::vector<std::string> without_secrets(const std::vector<std::string>& environment);

@@ -28,9 +28,9 @@ inline constexpr const char* kLeaseField = "X-Xbuild-Lease";
 /// Ownership: what is handed in outlives it. Lives on one executor.
 class Lease {
  public:
-  /// `state` is the worker's state directory. Throws std::runtime_error if what is recorded there cannot be read.
-  Lease(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const std::filesystem::path& state,
-        runs::Runs& runs, WorkDirectory& workdir, base::Logger& log);
+  /// `state` is the worker's state directory; its files are written on `own_pool`, the work directory's on `pool`. Throws std::runtime_error if what is recorded there cannot be read.
+  Lease(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, io::BlockingPool& own_pool,
+        const std::filesystem::path& state, runs::Runs& runs, WorkDirectory& workdir, base::Logger& log);
 
   static constexpr std::chrono::seconds kShortest{1}, kLongest{24 * 3600};
 
@@ -58,6 +58,7 @@ class Lease {
   io::Executor executor_;
   io::Clock& clock_;
   io::BlockingPool& pool_;
+  io::BlockingPool& own_pool_;
   std::filesystem::path file_;
   base::UniqueFd state_;
   runs::Runs& runs_;

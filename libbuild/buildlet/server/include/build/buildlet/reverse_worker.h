@@ -22,13 +22,16 @@ namespace build::buildlet {
 struct Registration {
   std::string host_type;
   std::string hostname;
-  std::string key;          ///< the builder key; sent to the coordinator and nowhere else
+  std::string key;          ///< the builder key, or the worker's own token; sent to the coordinator and nowhere else
   std::string worker_id;    ///< 32 hexadecimal digits, lives as long as the state directory
   std::string instance_id;  ///< 32 hexadecimal digits, of this process
   std::vector<std::string> features;
+  /// As the original's -swarming-bot: the worker belongs to one gomote instance of this id, and `key` is the token of
+  /// the bot. Empty: an ordinary worker.
+  std::string gomote_id;
 };
 
-/// GET /reverse with the headers of a registration.
+/// GET /reverse with the headers of a registration, which are others with a gomote_id.
 io::RequestHead registration_request(const Registration& registration);
 
 /// Gives a new connection to the coordinator, encrypted and verified. Throws a sentence.

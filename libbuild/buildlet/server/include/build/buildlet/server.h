@@ -5,9 +5,13 @@
 // (POST /runs) go on, and are found by the next server with the same state directory.
 #pragma once
 
+#include <build/base/child_setup.h>
 #include <build/base/log.h>
 #include <build/buildlet/exec_request.h>
+#include <build/buildlet/fetch.h>
 #include <build/buildlet/lease.h>
+#include <build/buildlet/machine.h>
+#include <build/buildlet/ssh.h>
 #include <build/buildlet/work_directory.h>
 #include <build/net/server.h>
 #include <build/runs/runs.h>
@@ -43,7 +47,14 @@ struct ServerOptions {
   /// What HTTP Basic must bring, with any user, for everything but `/` and `/healthz`. Empty: nothing is asked; that is
   /// for connections whose other end is known by other means.
   std::string password;
-  std::string run_as;  ///< whom commands run as; empty: as this program
+  FetchOptions fetch;  ///< of POST /writetgz
+  SshOptions ssh;      ///< of /connect-ssh
+  /// Whom commands run as; not set: whom the worker runs as. Needs root. The pool's threads should then meet files as
+  /// the same user (base::FilesAs), and the work directory be given to him.
+  std::optional<base::UserIds> run_as;
+  /// What the machine has left, for the status, the metrics and to refuse what it cannot hold. Must not block. Empty:
+  /// nothing is known of it.
+  std::function<MachineNumbers()> machine;
   io::Duration halt_delay = std::chrono::seconds{1};
   std::function<void()> on_halt;  ///< called halt_delay after POST /halt was answered
 };
@@ -67,8 +78,8 @@ class Server {
 
   /// Adds the handlers to `router`, which must not be used after the Server has gone.
   void add_routes(net::Router& router);
-  /// Adds `/healthz` alone, for an address that others may ask.
-  void add_health_route(net::Router& router);
+  /// Adds `/healthz` and `/metrics` alone, for an address that others may ask.
+  void add_health_routes(net::Router& router);
 
   /// From now on the status says "draining": whoever gives out work gives none to this worker. Everything is served as
   /// before. `over` is called once, when the drain has come to its end or its longest time is over; not after stop().
@@ -113,11 +124,17 @@ class Server {
   io::Task<> handle_run_input(net::Request& request, net::Response& response);
   io::Task<> handle_run_signal(net::Request& request, net::Response& response);
   io::Task<> handle_run_resize(net::Request& request, net::Response& response);
+  io::Task<> handle_connect_ssh(net::Request& request, net::Response& response);
+  io::Task<> handle_debug_x(net::Request& request, net::Response& response);
+  io::Task<> handle_debug_goroutines(net::Request& request, net::Response& response);
+  io::Task<> handle_metrics(net::Request& request, net::Response& response);
 
   io::Task<Form> read_form(net::Request& request);
   io::Task<> run_job(const std::function<void()>& job, std::exception_ptr& failed);
-  io::Task<> refuse_fetching(net::Request& request, std::string dir);
-  io::Task<> unpack_body(net::Request& request, std::string dir);
+  io::Task<bool> unpack_url(net::Request& request, net::Response& response, std::string dir);
+  using ReadArchive = std::function<io::Task<std::size_t>(io::asio::mutable_buffer into)>;
+  io::Task<> unpack(ReadArchive read, std::string dir);
+  io::Task<> serve_ssh(std::shared_ptr<SshDoor::Visit> visit, io::StreamPtr client, io::Gate::Pass pass);
   /// Sends what `next` appends, called on the pool until it returns false, as the body of a 200; keeps little of it in
   /// memory. A failure before the first bytes have gone out is an HttpError that begins with `trouble`, a later
   /// one breaks the answer off.
@@ -129,11 +146,14 @@ class Server {
   io::Task<std::string> run_command(runs::Command command, net::Response& response);
   io::Task<> stream_output(Running& running, net::Response& response);
   io::Task<> start_run(net::Request& request, net::Response& response);
+  std::size_t runs_held() const;
   std::shared_ptr<runs::Run> run_of(const net::Request& request) const;
   io::Task<std::string> describe(runs::Run& run);
   void check_open() const;
   /// The lease that the request names. Throws HttpError 400 if it names none.
   std::uint64_t lease_of(const net::Request& request) const;
+  void refuse_without_memory() const;
+
 
   io::Executor executor_;
   io::Clock& clock_;
@@ -144,10 +164,13 @@ class Server {
   std::vector<std::string> environment_;  ///< what children inherit
   std::once_flag goroot_decided_;         ///< at the first command
   std::string goroot_bootstrap_;
+  io::BlockingPool own_pool_{1};  ///< for the worker's own files, which are not those of whom commands run as
   runs::Runs runs_;
   Lease lease_;
   std::set<Running*> running_;
   std::string exec_ids_;  ///< what the ids of this server's commands begin with
+  std::set<Fetch*> fetches_;
+  SshDoor ssh_;
   std::uint64_t commands_begun_ = 0;
   io::Alarm halt_alarm_;
   io::Gate gate_;  ///< what is at work

@@ -10,6 +10,7 @@
 
 #include <tarutil/beneath.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,12 @@ namespace build::buildlet {
 /// The work directory is not one that this worker may use; the text says what to do about it.
 struct NotOurs : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// Of a file system, in bytes.
+struct DiskSpace {
+  std::uint64_t total = 0;
+  std::uint64_t available = 0;  ///< to this user
 };
 
 class WorkDirectory {
@@ -51,8 +58,13 @@ class WorkDirectory {
   /// Whether the disk is so full that a command can have failed for it: a sentence with the figures, or nullopt. Less
   /// than a hundredth of it and 16 MiB is left, or no more files can be made.
   std::optional<std::string> out_of_space();
+  /// Of the file system that it is on.
+  DiskSpace space();
   /// Makes the directory and its tmp, gocache and goplscache where they are missing.
   void make_caches();
+  /// Makes somebody else own the directory and its caches, so that commands that run as him can write there. Throws
+  /// std::system_error.
+  void give_to(uid_t user, gid_t group);
   /// Deletes a file or a tree; "." (also written as "a/..") empties the work directory. A missing one is no error.
   void remove(const std::string& relative);
 

@@ -28,6 +28,10 @@ std::string load_worker_id(const std::filesystem::path& state_dir, base::RandomS
 std::string load_builder_key(const std::filesystem::path& key_file, const std::string& host_type,
                              const EnvironmentLookup& environment);
 
+/// The worker's own token, which a coordinator gave out for it: from `token_file` if that is not empty, else from
+/// $GO_BUILDLET_TOKEN; empty if there is neither. Trimmed. Throws a sentence that names the file, not the token.
+std::string load_worker_token(const std::filesystem::path& token_file, const EnvironmentLookup& environment);
+
 /// `flag` if not empty, else $HOSTNAME, else the system's name, else "buildlet".
 std::string worker_hostname(const std::string& flag, const EnvironmentLookup& environment);
 

@@ -1,4 +1,4 @@
-// Prometheus' text format, version 0.0.4.
+// Prometheus' text format, version 0.0.4. Pure.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace build::web {
+namespace build::base {
 
 inline constexpr const char* kExpositionType = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -41,7 +41,7 @@ class Exposition {
 
   /// What follows belongs to it. `name` and `help` are our own literals.
   Exposition& family(std::string_view name, Type type, std::string_view help);
-  /// Label values may be any bytes.
+  /// Label values may be any text; a control character, and a byte that no UTF-8 has, is written as "?".
   Exposition& sample(Labels labels, double value);
   Exposition& sample(double value) { return sample({}, value); }
   Exposition& histogram(const Histogram& values);
@@ -54,4 +54,4 @@ class Exposition {
   std::string out_, name_;
 };
 
-}  // namespace build::web
+}  // namespace build::base

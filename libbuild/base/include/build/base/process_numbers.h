@@ -1,9 +1,11 @@
 // What the kernel says about this process.
 #pragma once
 
+#include <build/base/exposition.h>
+
 #include <cstdint>
 
-namespace build::web {
+namespace build::base {
 
 struct ProcessNumbers {
   std::uint64_t resident_bytes = 0;
@@ -15,4 +17,7 @@ struct ProcessNumbers {
 /// Reads /proc/self: blocks for a moment. What cannot be read is 0.
 ProcessNumbers read_process_numbers();
 
-}  // namespace build::web
+/// As the families that every monitoring system knows (process_resident_memory_bytes, ...).
+void write_process_numbers(Exposition& out, const ProcessNumbers& numbers);
+
+}  // namespace build::base

@@ -1,4 +1,4 @@
-#include "process_numbers.h"
+#include <build/base/process_numbers.h>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <system_error>
 
-namespace build::web {
+namespace build::base {
 
 ProcessNumbers read_process_numbers() {
   ProcessNumbers numbers;
@@ -27,4 +27,16 @@ ProcessNumbers read_process_numbers() {
   return numbers;
 }
 
-}  // namespace build::web
+void write_process_numbers(Exposition& out, const ProcessNumbers& numbers) {
+  using Type = Exposition::Type;
+  out.family("process_resident_memory_bytes", Type::gauge, "Memory in use.");
+  out.sample(static_cast<double>(numbers.resident_bytes));
+  out.family("process_open_fds", Type::gauge, "Open file descriptors.");
+  out.sample(static_cast<double>(numbers.open_files));
+  out.family("process_max_fds", Type::gauge, "How many may be open.");
+  out.sample(static_cast<double>(numbers.max_files));
+  out.family("process_cpu_seconds_total", Type::counter, "Processor time used.");
+  out.sample(numbers.cpu_seconds);
+}
+
+}  // namespace build::base

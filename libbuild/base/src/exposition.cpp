@@ -1,13 +1,11 @@
-#include "exposition.h"
-
-#include <build/web/html.h>
+#include <build/base/exposition.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numeric>
 
-namespace build::web {
+namespace build::base {
 
 namespace {
 
@@ -22,11 +20,14 @@ std::string number_text(double value) {
 
 std::string label_text(std::string_view value) {
   std::string text;
-  for (const char c : readable(value)) {
-    if (c == '\\' || c == '"') text += '\\';
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
     if (c == '\n') {
       text += "\\n";
+    } else if (byte < 0x20 || byte == 0x7f || byte == 0xc0 || byte == 0xc1 || byte > 0xf4) {
+      text += '?';
     } else {
+      if (c == '\\' || c == '"') text += '\\';
       text += c;
     }
   }
@@ -79,4 +80,4 @@ Exposition& Exposition::histogram(const Histogram& values) {
   return *this;
 }
 
-}  // namespace build::web
+}  // namespace build::base
