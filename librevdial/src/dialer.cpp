@@ -3,9 +3,12 @@
 // Waiter in a queue; whatever settles it first (connection, report, time, end) takes it out, so nothing that
 // comes later can reach it.
 //
-// Invariant: a Waiter is in waiters_ exactly as long as it is not settled and its dial() still waits. `asked_`
-// holds the times of the conn-readys of which nothing has come back; it may be longer than waiters_ (dials that
-// gave up) and, for moments, shorter (dials whose conn-ready is still to be sent).
+// Each conn-ready has a token of its own, under which `asked_` has its Waiter. A dial that gives up leaves its token
+// behind, without a Waiter, for as long as its pick-up may still come: a connection for it is then taken and closed,
+// which the listener does not report.
+//
+// Invariant: a Waiter is in waiters_ exactly as long as it is not settled and its dial() still waits. Each token in
+// asked_, and no other of ours, is in Pickups.
 #include <revdial/dialer.h>
 
 #include "control_channel.h"
@@ -30,7 +33,7 @@ namespace {
 struct Waiter {
   explicit Waiter(const io::Executor& executor) : settled(executor) {}
 
-  bool asked = false;  // its conn-ready has been sent
+  bool asked = false;  // its conn-ready is sent
   io::StreamPtr connection;
   std::optional<DialError> error;
   io::Event settled;
@@ -39,10 +42,17 @@ struct Waiter {
 };
 using WaiterPtr = std::shared_ptr<Waiter>;
 
-std::string pickup_path(const DialerOptions& options) {
+struct Asked {
+  std::string token;
+  io::Instant when;
+  WaiterPtr waiter;  // null: the dial gave up
+};
+
+/// What a pick-up path is in front of its token.
+std::string path_start(const DialerOptions& options) {
   const std::string_view join = options.conn_path.find('?') == std::string::npos ? "?" : "&";
   std::string path = options.conn_path;
-  path.append(join).append(kDialerParameter).append("=").append(options.id);
+  path.append(join).append(kDialerParameter).append("=");
   return path;
 }
 
@@ -54,24 +64,23 @@ class Dialer::Impl final : public Pickups::Taker {
       : channel_(std::move(control), clock, options.user_timeout),
         pickups_(pickups),
         options_(std::move(options)),
-        path_(pickup_path(options_)),
+        path_start_(path_start(options_)),
         work_(channel_.stream().executor()),
         writer_ended_(channel_.stream().executor()) {
-    if (!is_request_path(path_) || path_.size() > kMaxOwnPath) {
+    if (!is_request_path(path_start_) || path_start_.size() + kTokenDigits > kMaxOwnPath) {
       throw std::invalid_argument("revdial: \"" + options_.conn_path + "\" cannot be a path for pick-ups");
     }
-    pickups_.add(options_.id, *this);
+    if (!options_.random) throw std::invalid_argument("revdial: a Dialer needs random bytes");
   }
 
   static io::Task<SessionEnd> run(std::shared_ptr<Impl> self);
   static io::Task<io::StreamPtr> dial(std::shared_ptr<Impl> self, io::Duration limit);
-  PickupResult take(io::StreamPtr connection) override;
+  PickupResult take(std::string_view token, io::StreamPtr connection) override;
   void end(SessionEnd::Cause cause, const std::string& text);
   /// As end(), and gives the control channel up without a goodbye if nobody is there to say one.
   void close() noexcept;
 
   bool ended() const noexcept { return channel_.ended(); }
-  const std::string& id() const noexcept { return options_.id; }
   std::size_t waiting() const noexcept { return waiters_.size(); }
   std::string peer() { return channel_.stream().peer(); }
 
@@ -80,17 +89,21 @@ class Dialer::Impl final : public Pickups::Taker {
   io::Task<> read_reports();
   io::Task<> write_until_end();
   io::Task<> wait_for_work();
-  void pickup_failed(const std::string& err);
-  void settle_front(io::StreamPtr connection, std::optional<DialError> error);
+  std::string ask_for(const WaiterPtr& waiter);
+  void pickup_failed(const ControlMessage& report);
+  std::deque<Asked>::iterator find(std::string_view token);
+  WaiterPtr take_out(std::deque<Asked>::iterator asked);
+  void settle(const WaiterPtr& waiter, io::StreamPtr connection, std::optional<DialError> error);
+  void give_up(const WaiterPtr& waiter);
   void forget_lost_pickups();
   WaiterPtr next_to_ask() const;
 
   ControlChannel channel_;
   Pickups& pickups_;
   DialerOptions options_;
-  std::string path_;
+  std::string path_start_;
   std::deque<WaiterPtr> waiters_;
-  std::deque<io::Instant> asked_;
+  std::deque<Asked> asked_;
   io::Event work_;  // something for the writer: a dial, the end
   bool writer_runs_ = false;
   io::Event writer_ended_;
@@ -98,8 +111,10 @@ class Dialer::Impl final : public Pickups::Taker {
 
 void Dialer::Impl::end(SessionEnd::Cause cause, const std::string& text) {
   if (!channel_.set_end(cause, text)) return;
-  pickups_.remove(options_.id);
-  while (!waiters_.empty()) settle_front(nullptr, DialError(DialError::Reason::closed, "revdial.Dialer closed"));
+  while (!asked_.empty()) take_out(asked_.begin());
+  while (!waiters_.empty()) {
+    settle(WaiterPtr(waiters_.front()), nullptr, DialError(DialError::Reason::closed, "revdial.Dialer closed"));
+  }
   work_.notify_all();
 }
 
@@ -145,41 +160,83 @@ io::Task<> Dialer::Impl::read_reports() {
       co_return;
     }
     const ControlMessage message = parse_control_line(*line);
-    if (message.command == kPickupFailed) pickup_failed(message.err);
+    if (message.command == kPickupFailed) pickup_failed(message);
   }
 }
 
-void Dialer::Impl::pickup_failed(const std::string& err) {
+void Dialer::Impl::pickup_failed(const ControlMessage& report) {
   forget_lost_pickups();
-  if (!asked_.empty()) asked_.pop_front();
-  // As long as what is still to come can serve everyone who has asked, the failure was an abandoned dial's.
-  const auto waiting = std::count_if(waiters_.begin(), waiters_.end(), [](const WaiterPtr& w) { return w->asked; });
-  if (static_cast<std::size_t>(waiting) <= asked_.size()) return;
-  settle_front(nullptr,
-               DialError(DialError::Reason::pickup_failed, "revdial listener failed to pick up connection: " + err));
+  auto asked = asked_.end();
+  if (report.conn_path.starts_with(path_start_)) {
+    asked = find(std::string_view(report.conn_path).substr(path_start_.size()));
+  } else if (report.conn_path.empty() && asked_.size() == 1) {
+    asked = asked_.begin();  // the original does not always say which one, but there is only one
+  }
+  if (asked == asked_.end()) return;
+  const WaiterPtr waiter = take_out(asked);
+  if (!waiter) return;
+  settle(waiter, nullptr,
+         DialError(DialError::Reason::pickup_failed, "revdial listener failed to pick up connection: " + report.err));
 }
 
-void Dialer::Impl::forget_lost_pickups() {
-  const io::Instant oldest = channel_.clock().now() - options_.pickup_memory;
-  while (!asked_.empty() && asked_.front() < oldest) asked_.pop_front();
-}
-
-PickupResult Dialer::Impl::take(io::StreamPtr connection) {
-  if (!asked_.empty()) asked_.pop_front();
-  if (waiters_.empty()) {
+PickupResult Dialer::Impl::take(std::string_view token, io::StreamPtr connection) {
+  const auto asked = find(token);
+  const WaiterPtr waiter = asked == asked_.end() ? nullptr : take_out(asked);
+  if (!waiter) {
     connection->close();
     return PickupResult::nobody_waiting;
   }
-  settle_front(std::move(connection), std::nullopt);
+  settle(waiter, std::move(connection), std::nullopt);
   return PickupResult::taken;
 }
 
-void Dialer::Impl::settle_front(io::StreamPtr connection, std::optional<DialError> error) {
-  const WaiterPtr waiter = waiters_.front();
-  waiters_.pop_front();
+/// The path of the pick-up.
+std::string Dialer::Impl::ask_for(const WaiterPtr& waiter) {
+  waiter->asked = true;
+  forget_lost_pickups();
+  const std::string token = make_pickup_token(options_.random);
+  pickups_.add(token, *this);
+  asked_.push_back({token, channel_.clock().now(), waiter});
+  return path_start_ + token;
+}
+
+std::deque<Asked>::iterator Dialer::Impl::find(std::string_view token) {
+  return std::find_if(asked_.begin(), asked_.end(), [&](const Asked& asked) { return asked.token == token; });
+}
+
+/// The token is used up.
+WaiterPtr Dialer::Impl::take_out(std::deque<Asked>::iterator asked) {
+  WaiterPtr waiter = std::move(asked->waiter);
+  pickups_.remove(asked->token);
+  asked_.erase(asked);
+  return waiter;
+}
+
+/// Of those who gave up, that is: whoever waits is waited for.
+void Dialer::Impl::forget_lost_pickups() {
+  const io::Instant oldest = channel_.clock().now() - options_.pickup_memory;
+  for (auto asked = asked_.begin(); asked != asked_.end();) {
+    if (asked->waiter || (asked->when >= oldest && asked_.size() < 2 * options_.max_waiting)) {
+      ++asked;
+      continue;
+    }
+    pickups_.remove(asked->token);
+    asked = asked_.erase(asked);
+  }
+}
+
+void Dialer::Impl::settle(const WaiterPtr& waiter, io::StreamPtr connection, std::optional<DialError> error) {
+  std::erase(waiters_, waiter);
   waiter->connection = std::move(connection);
   waiter->error = std::move(error);
   waiter->settled.notify_all();
+}
+
+void Dialer::Impl::give_up(const WaiterPtr& waiter) {
+  std::erase(waiters_, waiter);
+  for (Asked& asked : asked_) {
+    if (asked.waiter == waiter) asked.waiter = nullptr;
+  }
 }
 
 io::Task<> Dialer::Impl::write_messages(std::shared_ptr<Impl> self) {
@@ -207,10 +264,7 @@ io::Task<> Dialer::Impl::write_until_end() {
     co_await wait_for_work();
     const WaiterPtr waiter = next_to_ask();
     if (ended() || !waiter) continue;
-    waiter->asked = true;
-    forget_lost_pickups();
-    asked_.push_back(channel_.clock().now());
-    ControlMessage ready{.command = std::string(kConnReady), .conn_path = path_, .err = {}};
+    ControlMessage ready{.command = std::string(kConnReady), .conn_path = ask_for(waiter), .err = {}};
     co_await channel_.write(std::move(ready), options_.write_limit);
   }
 }
@@ -241,7 +295,7 @@ io::Task<io::StreamPtr> Dialer::Impl::dial(std::shared_ptr<Impl> self, io::Durat
     Impl& impl;
     WaiterPtr waiter;
     ~Entry() {
-      std::erase(impl.waiters_, waiter);
+      impl.give_up(waiter);
       if (waiter->connection) waiter->connection->close();
     }
   } entry{*self, std::make_shared<Waiter>(self->channel_.stream().executor())};
@@ -252,10 +306,10 @@ io::Task<io::StreamPtr> Dialer::Impl::dial(std::shared_ptr<Impl> self, io::Durat
   const io::Alarm alarm =
       self->channel_.clock().call_after(self->channel_.stream().executor(), limit, [&impl = *self, &entry, limit] {
         if (entry.waiter->is_settled()) return;
-        std::erase(impl.waiters_, entry.waiter);
-        entry.waiter->error = DialError(DialError::Reason::timed_out,
-                                        "revdial: no connection from " + impl.peer() + " within " + in_seconds(limit));
-        entry.waiter->settled.notify_all();
+        impl.give_up(entry.waiter);
+        impl.settle(entry.waiter, nullptr,
+                    DialError(DialError::Reason::timed_out,
+                              "revdial: no connection from " + impl.peer() + " within " + in_seconds(limit)));
       });
   while (!waiter.is_settled()) co_await waiter.settled.wait();
   if (waiter.error) throw DialError(*waiter.error);
@@ -270,7 +324,6 @@ io::Task<SessionEnd> Dialer::run() { return Impl::run(impl_); }
 io::Task<io::StreamPtr> Dialer::dial(io::Duration limit) { return Impl::dial(impl_, limit); }
 void Dialer::close() noexcept { impl_->close(); }
 bool Dialer::closed() const noexcept { return impl_->ended(); }
-const std::string& Dialer::id() const noexcept { return impl_->id(); }
 std::size_t Dialer::waiting() const noexcept { return impl_->waiting(); }
 std::string Dialer::peer() const { return impl_->peer(); }
 

@@ -77,6 +77,11 @@ struct World {
   }
 };
 
+/// The token that seeds name.
+void fill(std::span<std::byte> bytes) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i % 16 * 17);
+}
+
 io::Task<io::StreamPtr> dial_back(World& world, const std::string& answer) { co_return world.peer(answer); }
 
 }  // namespace
@@ -87,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   {
     World world;
     revdial::Pickups pickups;
-    revdial::Dialer dialer(world.peer(input), world.clock, pickups, {.id = "00112233445566778899aabbccddeeff"});
+    revdial::Dialer dialer(world.peer(input), world.clock, pickups, {.random = fill});
     world.start(ignore_end(dialer.run()));
     world.start(ignore_dial(dialer));
     world.settle();

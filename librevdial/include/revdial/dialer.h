@@ -20,8 +20,8 @@
 namespace revdial {
 
 struct DialerOptions {
-  /// 32 lower-case hexadecimal digits from make_dialer_id().
-  std::string id;
+  /// For the tokens; a secret source.
+  RandomBytes random;
   /// Where check_pickup() answers on this server; may hold a query of its own.
   std::string conn_path = "/revdial";
   /// A keep-alive is sent when no control message was for so long.
@@ -33,7 +33,7 @@ struct DialerOptions {
   std::chrono::milliseconds user_timeout = std::chrono::seconds{14};
   /// How many dials may wait at once; further ones fail.
   std::size_t max_waiting = 256;
-  /// A pick-up that was asked for and of which nothing was heard for so long is taken to be lost (see dial()).
+  /// When a dial has given up and its pick-up did not come for so long after it was asked for, it is taken to be lost.
   io::Duration pickup_memory = std::chrono::seconds{90};
 };
 
@@ -56,8 +56,8 @@ class DialError : public std::runtime_error {
 
 class Dialer {
  public:
-  /// `control` is the connection of the registration, after kSwitchResponse was written. Registers the id with
-  /// `pickups`; throws std::invalid_argument if the id or the path is not usable.
+  /// `control` is the connection of the registration, after kSwitchResponse was written. Throws std::invalid_argument
+  /// if the path is not usable or there is no source of random bytes.
   Dialer(io::StreamPtr control, io::Clock& clock, Pickups& pickups, DialerOptions options);
   /// As close().
   ~Dialer();
@@ -70,21 +70,20 @@ class Dialer {
   io::Task<SessionEnd> run();
 
   /// A new connection to the listener, within `limit`. Any number may wait at once (see max_waiting); they are
-  /// served in the order they came. Throws DialError; when cancelled, operation_aborted.
+  /// asked for in the order they came. Throws DialError; when cancelled, operation_aborted.
   ///
-  /// The protocol does not say which request a connection answers: each goes to the dial that waits longest,
-  /// and one that comes when no dial waits any more is closed at once. A failure that the listener reports
-  /// fails the longest waiting dial, unless dials that gave up still have pick-ups to come: then it is taken to
-  /// be about one of those.
+  /// Each dial has a token of its own in the path that the listener picks its connection up at, so a connection, or a
+  /// report of a failure, reaches the dial that it was made for and no other, however late it comes. A report that
+  /// does not name its path (the original's listeners leave it out after some answers) fails a dial only if there is
+  /// no other that it could mean.
   io::Task<io::StreamPtr> dial(io::Duration limit);
 
-  /// Ends the session: the id is unknown from now on, waiting dials fail, run() says goodbye to the listener
+  /// Ends the session: its tokens are unknown from now on, waiting dials fail, run() says goodbye to the listener
   /// (for at most a second) and returns. May be called more than once.
   void close() noexcept;
 
   /// True as soon as the session is over for whatever cause.
   bool closed() const noexcept;
-  const std::string& id() const noexcept;
   /// How many dials wait for a connection.
   std::size_t waiting() const noexcept;
   /// The listener's address, for people and logs.
