@@ -14,6 +14,7 @@
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event_loop.h>
+#include <io/proxy.h>
 #include <io/service_manager.h>
 #include <io/tcp.h>
 #include <io/tls.h>
@@ -42,6 +43,8 @@ constexpr io::Duration kHandshakeLimit = std::chrono::seconds{30};
 constexpr io::Duration kStopLimit = std::chrono::seconds{5};
 // The coordinator may be slow to take output while a command runs; only a dead one is given up.
 constexpr io::Duration kSlowReaderLimit = std::chrono::minutes{5};
+// The coordinator has connections made before it needs them; it closes them itself after two minutes without use.
+constexpr io::Duration kReadyConnectionLimit = std::chrono::minutes{10};
 
 /// The state directory, locked.
 struct State {
@@ -76,7 +79,7 @@ class Program {
         state_(settings_.flags),
         workdir_(state_.open_workdir(settings_.flags.workdir)),
         buildlet_(loop_.executor(), clock_, pool_, *workdir_, server_options(), log_),
-        http_(loop_.executor(), clock_, routes(), http_limits(), complaints()),
+        http_(loop_.executor(), clock_, routes(), http_limits(settings_.listen.has_value()), complaints()),
         health_(loop_.executor(), clock_, health_routes(), {}, complaints()) {
     if (settings_.listen) {
       if (settings_.listen->tls) tls_server_.emplace(*settings_.listen->tls);
@@ -101,6 +104,7 @@ class Program {
     }
     if (worker_) {
       service_.ready("working for " + settings_.coordinator.str() + " as " + settings_.flags.host_type);
+      if (settings_.proxy) log_.info("dialing through a proxy", {{"proxy", settings_.proxy->address.str()}});
       io::spawn(loop_.executor(), worker_->run(), fatal);
     } else {
       service_.ready("listening on " + settings_.listen->address.str());
@@ -144,9 +148,10 @@ class Program {
     return [this](const std::string& sentence) { log_.warning(sentence); };
   }
 
-  static net::ServerLimits http_limits() {
+  static net::ServerLimits http_limits(bool listens) {
     net::ServerLimits limits;
     limits.write_timeout = kSlowReaderLimit;
+    if (!listens) limits.first_timeout = kReadyConnectionLimit;
     return limits;
   }
 
@@ -164,7 +169,9 @@ class Program {
 
   io::Task<io::StreamPtr> dial() {
     const io::HostPort address = settings_.coordinator;
-    io::StreamPtr transport = co_await io::tcp_connect(loop_.executor(), clock_, address, kConnectLimit);
+    std::optional<io::Proxy> proxy = settings_.proxy;
+    io::StreamPtr transport =
+        co_await io::connect_via(std::move(proxy), loop_.executor(), clock_, address, kConnectLimit);
     co_return co_await tls_client_->connect(std::move(transport), address.host, clock_, kHandshakeLimit);
   }
 

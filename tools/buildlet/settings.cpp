@@ -40,6 +40,7 @@ void plan(const base::CommandLine& cli, Settings& settings) {
   }
   const bool has_port = flags.coordinator.find(':') != std::string::npos;
   settings.coordinator = io::HostPort::parse(has_port ? flags.coordinator : flags.coordinator + ":443");
+  settings.proxy = io::proxy_for(settings.coordinator, environment_variable);
   settings.trust = io::trust_in(flags.coordinator_ca, flags.coordinator_fingerprint);
 }
 
