@@ -1,3 +1,4 @@
+#include <io/secret.h>
 #include <revdial/pickups.h>
 
 #include <algorithm>
@@ -13,17 +14,6 @@ bool is_token(std::string_view token) noexcept {
   return token.size() == kTokenDigits && std::all_of(token.begin(), token.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
-}
-
-/// Takes the same time wherever the two differ.
-bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  volatile unsigned char difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference =
-        static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
-  }
-  return difference == 0;
 }
 
 std::string_view first_half(std::string_view token) noexcept { return token.substr(0, kTokenDigits / 2); }
@@ -63,9 +53,9 @@ Pickups::Taker* Pickups::find(std::string_view token) const {
   Taker* found = nullptr;
   const auto [begin, end] = table_->entries.equal_range(std::string(first_half(token)));
   for (auto it = begin; it != end; ++it) {
-    if (equal_in_constant_time(it->second.second_half, second_half(token))) found = it->second.taker;
+    if (io::equal_in_constant_time(it->second.second_half, second_half(token))) found = it->second.taker;
   }
-  return found;
+  return found != nullptr && found->expects(token) ? found : nullptr;
 }
 
 bool Pickups::knows(std::string_view token) const { return find(token) != nullptr; }

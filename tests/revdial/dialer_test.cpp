@@ -1,5 +1,6 @@
 #include <revdial/dialer.h>
 
+#include "dialer_lines.h"
 #include "harness.h"
 
 #include <string>
@@ -7,34 +8,15 @@
 
 using namespace revdial;
 using namespace std::chrono_literals;
-using testing::World;
+using namespace testing;
 
 namespace {
 
-constexpr const char* kKeepAliveLine = "{\"command\":\"keep-alive\"}\n";
-
-/// The token of the `number`th conn-ready, from 0 on.
-std::string token(int number) {
-  std::string text = std::to_string(number);
-  return std::string(32 - text.size(), '0') + text;
+/// Each dial shall have to wait for its own connection (ready_test.cpp has the others).
+DialerOptions without_ready(DialerOptions options) {
+  options.max_ready = 0;
+  return options;
 }
-std::string path(int number) { return "/revdial?revdial.dialer=" + token(number); }
-std::string ready_line(int number) { return "{\"command\":\"conn-ready\",\"connPath\":\"" + path(number) + "\"}\n"; }
-/// Random bytes that make those tokens.
-RandomBytes counting() {
-  return [next = 0](std::span<std::byte> bytes) mutable {
-    int rest = next++;
-    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, rest /= 100) {
-      *byte = static_cast<std::byte>(rest % 100 / 10 * 16 + rest % 10);
-    }
-  };
-}
-
-std::string failure(const std::string& err, const std::string& conn_path) {
-  return "{\"command\":\"pickup-failed\"," + (conn_path.empty() ? "" : "\"connPath\":\"" + conn_path + "\",") +
-         "\"err\":\"" + err + "\"}\n";
-}
-std::string failure(const std::string& err, int number) { return failure(err, path(number)); }
 
 /// A Dialer whose listener is the test.
 struct Session {
@@ -42,7 +24,7 @@ struct Session {
                    DialerOptions options = {.random = counting()})
       : pair(io::make_memory_pair(world.executor(), capacity)),
         listener(world, std::move(pair.second), reads),
-        dialer(std::move(pair.first), world.clock, pickups, std::move(options)),
+        dialer(std::move(pair.first), world.clock, pickups, without_ready(std::move(options))),
         run(world.start(dialer.run())) {}
 
   testing::Running<io::StreamPtr> dial(io::Duration limit = 60s) { return world.start(dialer.dial(limit)); }
@@ -280,8 +262,8 @@ TEST_CASE("another session's token serves nobody here") {
     std::fill(bytes.begin(), bytes.end(), std::byte{});
     bytes.back() = static_cast<std::byte>(calls++);
   };
-  Dialer first(std::move(one.first), world.clock, pickups, {.random = numbered});
-  Dialer second(std::move(two.first), world.clock, pickups, {.random = numbered});
+  Dialer first(std::move(one.first), world.clock, pickups, without_ready({.random = numbered}));
+  Dialer second(std::move(two.first), world.clock, pickups, without_ready({.random = numbered}));
   auto first_run = world.start(first.run()), second_run = world.start(second.run());
   auto first_dial = world.start(first.dial(60s)), second_dial = world.start(second.dial(60s));
   second_listener.send(failure("not yours", 0));

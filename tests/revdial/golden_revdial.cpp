@@ -108,8 +108,10 @@ class DialerReplay final : public Replay {
     if (event.data.starts_with("GET /reverse")) {
       auto pair = io::make_memory_pair(world_.executor());
       listener_ = std::make_unique<Peer>(world_, std::move(pair.second));
-      dialer_ = std::make_unique<Dialer>(std::move(pair.first), world_.clock, pickups_,
-                                         DialerOptions{.random = [this](std::span<std::byte> bytes) { fill(bytes); }});
+      DialerOptions options;
+      options.random = [this](std::span<std::byte> bytes) { fill(bytes); };
+      options.max_ready = 0;  // the original has none
+      dialer_ = std::make_unique<Dialer>(std::move(pair.first), world_.clock, pickups_, std::move(options));
     } else if (event.data.starts_with("HTTP/")) {
       compare("answer to the registration", event.data, std::string(kSwitchResponse));
       run_ = world_.start(dialer_->run());

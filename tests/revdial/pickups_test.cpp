@@ -12,12 +12,14 @@ namespace {
 constexpr const char* kToken = "09a0dfc3917dc44327b1ea017f9e7df4";
 
 struct Collector final : Pickups::Taker {
+  bool expects(std::string_view) override { return !expired; }
   PickupResult take(std::string_view, io::StreamPtr connection) override {
     connection->close();
     ++taken;
     return PickupResult::taken;
   }
   int taken = 0;
+  bool expired = false;
 };
 
 }  // namespace
@@ -65,6 +67,19 @@ TEST_CASE("a connection goes to the dial whose whole token it names, and is clos
   CHECK(pickups.knows(other));
   pickups.remove(other);
   CHECK(pickups.size() == 0);
+}
+
+TEST_CASE("a token that its dialer does not expect any more is unknown") {
+  World world;
+  Pickups pickups;
+  Collector collector;
+  pickups.add(kToken, collector);
+  CHECK(pickups.knows(kToken));
+  collector.expired = true;
+  CHECK_FALSE(pickups.knows(kToken));
+  CHECK(check_pickup(true, "GET", kToken, pickups).status == 400);
+  auto [near, far] = io::make_memory_pair(world.executor());
+  CHECK(pickups.offer(kToken, std::move(near)) == PickupResult::unknown_token);
 }
 
 TEST_CASE("a token that is none, or that is taken, cannot be registered") {

@@ -37,6 +37,7 @@ std::string make_pickup_token(const RandomBytes& random);
 
 enum class PickupResult {
   taken,           ///< a waiting dial has it
+  kept,            ///< it was asked for to be ready for the next dial
   nobody_waiting,  ///< the dial has given up: the connection was closed
   unknown_token,   ///< no such token (any more): the connection was closed
 };
@@ -48,6 +49,8 @@ class Pickups {
   class Taker {
    public:
     virtual ~Taker() = default;
+    /// Whether that token, which was added for it, is still good.
+    virtual bool expects(std::string_view token) = 0;
     /// Takes a connection whose 101 has been written, or closes it; removes the token.
     virtual PickupResult take(std::string_view token, io::StreamPtr connection) = 0;
   };
