@@ -12,6 +12,8 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,10 +56,22 @@ io::Task<> ignore_dial(revdial::Dialer& dialer) { co_await dialer.dial(10s); }
 io::Task<> ignore_end(io::Task<revdial::SessionEnd> task) { co_await std::move(task); }
 io::Task<> ignore_stream(io::Task<io::StreamPtr> task) { co_await std::move(task); }
 
+/// One for all inputs, since it takes longer to make than all else.
+io::EventLoop& the_loop() {
+  static io::EventLoop loop;
+  return loop;
+}
+
 struct World {
   io::VirtualClock clock;
-  io::EventLoop loop;
+  io::EventLoop& loop = the_loop();
   std::vector<io::StreamPtr> kept;
+
+  /// Nothing of it is left on the loop.
+  ~World() {
+    for (const io::StreamPtr& stream : kept) stream->close();
+    settle();
+  }
 
   void start(io::Task<> task) {
     io::spawn(loop.executor(), std::move(task), [](const std::exception_ptr&) {});
@@ -113,11 +127,55 @@ const io::TlsServerContext& tls() {
 
 io::Task<io::StreamPtr> dial_back(World& world, const std::string& answer) { co_return world.peer(answer); }
 
+struct Lines {
+  std::vector<std::string> whole;
+  bool refused = false;
+  friend bool operator==(const Lines&, const Lines&) = default;
+};
+
+io::Task<> read_lines(io::StreamPtr stream, Lines& lines) {
+  revdial::LineReader reader(*stream);
+  try {
+    while (const std::optional<std::string> line = co_await reader.next()) lines.whole.push_back(*line);
+  } catch (const revdial::ControlError&) {
+    lines.refused = true;
+  }
+}
+
+/// As the page on the protocol says it.
+Lines cut_lines(std::string_view text) {
+  Lines lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos || end >= revdial::kMaxControlLine) {
+      lines.refused = true;
+      break;
+    }
+    lines.whole.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return lines;
+}
+
+/// Also with a line before the input that is just short enough, or just not.
+void check_lines(const std::string& input) {
+  const std::size_t length =
+      revdial::kMaxControlLine - 4 + (input.empty() ? 0 : static_cast<unsigned char>(input[0]) % 8);
+  for (const std::string& text : {input, std::string(length, 'a') + "\n" + input}) {
+    World world;
+    Lines lines;
+    world.start(read_lines(world.peer(text), lines));
+    world.settle();
+    require(lines == cut_lines(text));
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string input(reinterpret_cast<const char*>(data), size);
   check_line(input);
+  check_lines(input);
   {
     World world;
     revdial::Pickups pickups;
