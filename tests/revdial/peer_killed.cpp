@@ -288,10 +288,10 @@ Leftovers kill_peers(int warm_up, int rounds) {
   Reaper reaper;
   for (int i = 0; i < warm_up; ++i) reaper.play_round();
   const std::ptrdiff_t descriptors = open_descriptors();
-  std::vector<double> resident;
-  for (int i = 0; i < rounds; ++i) {
+  std::vector<double> resident(static_cast<std::size_t>(rounds), 1);  // it must not grow itself
+  for (double& bytes : resident) {
     reaper.play_round();
-    resident.push_back(resident_bytes());
+    bytes = resident_bytes();
   }
   return {reaper.steps, open_descriptors() - descriptors, rounds > 1 ? slope_of(resident) : 0};
 }
