@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cctype>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 namespace io {
@@ -126,6 +128,16 @@ CertificatePtr next_certificate(BIO* bio) {
 }
 
 KeyPtr next_private_key(BIO* bio) { return KeyPtr(PEM_read_bio_PrivateKey(bio, nullptr, no_passphrase, nullptr)); }
+
+CertificatePem read_certificate(const std::filesystem::path& certificate, const std::filesystem::path& private_key) {
+  const auto read = [](const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string pem{std::istreambuf_iterator<char>(file), {}};
+    if (!file.is_open() || file.bad()) throw std::runtime_error("cannot read " + path.string());
+    return pem;
+  };
+  return {read(certificate), read(private_key)};
+}
 
 CertificatePem make_self_signed(const std::string& common_name, const std::vector<std::string>& alternative_names,
                                 WallTime not_before, std::chrono::days validity) {

@@ -1,16 +1,19 @@
-// How it works: run() reads the listener's reports; a second task, the writer, sends keep-alives and one
-// conn-ready for each dial, in the original's order (every conn-ready is followed by a keep-alive). A dial is a
-// Waiter in a queue; whatever settles it first (connection, report, time, end) takes it out, so nothing that
+// How it works: run() reads the listener's reports; a second task, the writer, sends keep-alives and conn-readys, in
+// the original's order (every conn-ready is followed by a keep-alive). A dial takes a connection that is ready, or
+// becomes a Waiter in a queue; whatever settles it first (connection, report, time, end) takes it out, so nothing that
 // comes later can reach it.
 //
-// Invariant: a Waiter is in waiters_ exactly as long as it is not settled and its dial() still waits. `asked_`
-// holds the times of the conn-readys of which nothing has come back; it may be longer than waiters_ (dials that
-// gave up) and, for moments, shorter (dials whose conn-ready is still to be sent).
+// Each conn-ready has a token of its own, under which `asked_` knows what it is for: a dial, or to be kept ready. A
+// dial that gives up leaves its token behind for as long as its pick-up may still come: a connection for it is then
+// taken and closed, which the listener does not report. A connection that was to be kept serves the dial that has
+// waited for the longest, if one waits; that dial's own connection is then kept in its place.
+//
+// Invariant: a Waiter is in waiters_ exactly as long as it is not settled and its dial() still waits.
 #include <revdial/dialer.h>
 
+#include "asked_pickups.h"
 #include "control_channel.h"
-
-#include <revdial/switch.h>
+#include "ready_set.h"
 
 #include <io/event.h>
 
@@ -25,81 +28,65 @@
 
 namespace revdial {
 
-namespace {
-
-struct Waiter {
-  explicit Waiter(const io::Executor& executor) : settled(executor) {}
-
-  bool asked = false;  // its conn-ready has been sent
-  io::StreamPtr connection;
-  std::optional<DialError> error;
-  io::Event settled;
-
-  bool is_settled() const noexcept { return connection != nullptr || error.has_value(); }
-};
-using WaiterPtr = std::shared_ptr<Waiter>;
-
-std::string pickup_path(const DialerOptions& options) {
-  const std::string_view join = options.conn_path.find('?') == std::string::npos ? "?" : "&";
-  std::string path = options.conn_path;
-  path.append(join).append(kDialerParameter).append("=").append(options.id);
-  return path;
-}
-
-}  // namespace
-
 class Dialer::Impl final : public Pickups::Taker {
  public:
   Impl(io::StreamPtr control, io::Clock& clock, Pickups& pickups, DialerOptions options)
       : channel_(std::move(control), clock, options.user_timeout),
-        pickups_(pickups),
         options_(std::move(options)),
-        path_(pickup_path(options_)),
+        asked_(pickups, *this, clock, options_),
         work_(channel_.stream().executor()),
-        writer_ended_(channel_.stream().executor()) {
-    if (!is_request_path(path_) || path_.size() > kMaxOwnPath) {
-      throw std::invalid_argument("revdial: \"" + options_.conn_path + "\" cannot be a path for pick-ups");
-    }
-    pickups_.add(options_.id, *this);
-  }
+        ready_(channel_.stream().executor(), clock, options_.max_ready, options_.ready_period,
+               [this] { work_.notify_all(); }),
+        writer_ended_(channel_.stream().executor()) {}
 
   static io::Task<SessionEnd> run(std::shared_ptr<Impl> self);
-  static io::Task<io::StreamPtr> dial(std::shared_ptr<Impl> self, io::Duration limit);
-  PickupResult take(io::StreamPtr connection) override;
+  static io::Task<Dialed> dial(std::shared_ptr<Impl> self, DialOptions options);
+  static io::Task<io::StreamPtr> dial_stream(std::shared_ptr<Impl> self, io::Duration limit);
+  bool expects(std::string_view token) override;
+  PickupResult take(std::string_view token, io::StreamPtr connection) override;
   void end(SessionEnd::Cause cause, const std::string& text);
   /// As end(), and gives the control channel up without a goodbye if nobody is there to say one.
   void close() noexcept;
 
   bool ended() const noexcept { return channel_.ended(); }
-  const std::string& id() const noexcept { return options_.id; }
   std::size_t waiting() const noexcept { return waiters_.size(); }
+  std::size_t ready() const noexcept { return ready_.size(); }
   std::string peer() { return channel_.stream().peer(); }
+  io::Executor executor() { return channel_.stream().executor(); }
 
  private:
+  using Purpose = AskedPickups::Purpose;
+
   static io::Task<> write_messages(std::shared_ptr<Impl> self);
   io::Task<> read_reports();
   io::Task<> write_until_end();
   io::Task<> wait_for_work();
-  void pickup_failed(const std::string& err);
-  void settle_front(io::StreamPtr connection, std::optional<DialError> error);
+  std::optional<std::string> next_path();
+  bool has_work() const;
+  void pickup_failed(const ControlMessage& report);
+  void settle(const WaiterPtr& waiter, io::StreamPtr connection, std::optional<DialError> error);
+  void give_up(const WaiterPtr& waiter);
   void forget_lost_pickups();
   WaiterPtr next_to_ask() const;
+  static io::Task<io::StreamPtr> wait_for_connection(std::shared_ptr<Impl> self, io::Duration limit);
 
   ControlChannel channel_;
-  Pickups& pickups_;
   DialerOptions options_;
-  std::string path_;
+  AskedPickups asked_;
   std::deque<WaiterPtr> waiters_;
-  std::deque<io::Instant> asked_;
-  io::Event work_;  // something for the writer: a dial, the end
+  io::Event work_;  // something for the writer: a dial, a connection to be kept, the end
+  ReadySet ready_;
   bool writer_runs_ = false;
   io::Event writer_ended_;
 };
 
 void Dialer::Impl::end(SessionEnd::Cause cause, const std::string& text) {
   if (!channel_.set_end(cause, text)) return;
-  pickups_.remove(options_.id);
-  while (!waiters_.empty()) settle_front(nullptr, DialError(DialError::Reason::closed, "revdial.Dialer closed"));
+  asked_.clear();
+  ready_.close();
+  while (!waiters_.empty()) {
+    settle(WaiterPtr(waiters_.front()), nullptr, DialError(DialError::Reason::closed, "revdial.Dialer closed"));
+  }
   work_.notify_all();
 }
 
@@ -145,41 +132,57 @@ io::Task<> Dialer::Impl::read_reports() {
       co_return;
     }
     const ControlMessage message = parse_control_line(*line);
-    if (message.command == kPickupFailed) pickup_failed(message.err);
+    if (message.command == kPickupFailed) pickup_failed(message);
   }
 }
 
-void Dialer::Impl::pickup_failed(const std::string& err) {
+void Dialer::Impl::pickup_failed(const ControlMessage& report) {
   forget_lost_pickups();
-  if (!asked_.empty()) asked_.pop_front();
-  // As long as what is still to come can serve everyone who has asked, the failure was an abandoned dial's.
-  const auto waiting = std::count_if(waiters_.begin(), waiters_.end(), [](const WaiterPtr& w) { return w->asked; });
-  if (static_cast<std::size_t>(waiting) <= asked_.size()) return;
-  settle_front(nullptr,
-               DialError(DialError::Reason::pickup_failed, "revdial listener failed to pick up connection: " + err));
+  const auto asked = asked_.take_reported(report.conn_path);
+  if (!asked) return;
+  if (asked->purpose == Purpose::keep) ready_.failed();
+  if (!asked->waiter) return;
+  settle(asked->waiter, nullptr,
+         DialError(DialError::Reason::pickup_failed, "revdial listener failed to pick up connection: " + report.err));
 }
 
-void Dialer::Impl::forget_lost_pickups() {
-  const io::Instant oldest = channel_.clock().now() - options_.pickup_memory;
-  while (!asked_.empty() && asked_.front() < oldest) asked_.pop_front();
+bool Dialer::Impl::expects(std::string_view token) {
+  forget_lost_pickups();
+  return asked_.has(token);
 }
 
-PickupResult Dialer::Impl::take(io::StreamPtr connection) {
-  if (!asked_.empty()) asked_.pop_front();
-  if (waiters_.empty()) {
+PickupResult Dialer::Impl::take(std::string_view token, io::StreamPtr connection) {
+  const auto asked = asked_.take(token);
+  WaiterPtr waiter = asked ? asked->waiter : nullptr;
+  if (asked && asked->purpose == Purpose::keep) {
+    if (waiters_.empty()) return ready_.add(std::move(connection)) ? PickupResult::kept : PickupResult::nobody_waiting;
+    waiter = waiters_.front();
+    asked_.keep(waiter);
+  }
+  if (!waiter) {
     connection->close();
     return PickupResult::nobody_waiting;
   }
-  settle_front(std::move(connection), std::nullopt);
+  settle(waiter, std::move(connection), std::nullopt);
+  ready_.rest();
   return PickupResult::taken;
 }
 
-void Dialer::Impl::settle_front(io::StreamPtr connection, std::optional<DialError> error) {
-  const WaiterPtr waiter = waiters_.front();
-  waiters_.pop_front();
+void Dialer::Impl::forget_lost_pickups() {
+  if (asked_.forget_lost()) ready_.failed();
+}
+
+void Dialer::Impl::settle(const WaiterPtr& waiter, io::StreamPtr connection, std::optional<DialError> error) {
+  std::erase(waiters_, waiter);
   waiter->connection = std::move(connection);
   waiter->error = std::move(error);
   waiter->settled.notify_all();
+}
+
+void Dialer::Impl::give_up(const WaiterPtr& waiter) {
+  std::erase(waiters_, waiter);
+  asked_.give_up(waiter);
+  work_.notify_all();  // while it waited no connection was made to be kept
 }
 
 io::Task<> Dialer::Impl::write_messages(std::shared_ptr<Impl> self) {
@@ -205,24 +208,21 @@ io::Task<> Dialer::Impl::write_until_end() {
     ControlMessage keep_alive{.command = std::string(kKeepAlive), .conn_path = {}, .err = {}};
     co_await channel_.write(std::move(keep_alive), options_.write_limit);
     co_await wait_for_work();
-    const WaiterPtr waiter = next_to_ask();
-    if (ended() || !waiter) continue;
-    waiter->asked = true;
-    forget_lost_pickups();
-    asked_.push_back(channel_.clock().now());
-    ControlMessage ready{.command = std::string(kConnReady), .conn_path = path_, .err = {}};
+    const std::optional<std::string> path = next_path();
+    if (!path) continue;
+    ControlMessage ready{.command = std::string(kConnReady), .conn_path = *path, .err = {}};
     co_await channel_.write(std::move(ready), options_.write_limit);
   }
 }
 
-/// Returns when there is a dial to ask for, the session is over, or a keep-alive is due.
+/// Returns when there is a connection to ask for, the session is over, or a keep-alive is due.
 io::Task<> Dialer::Impl::wait_for_work() {
   bool due = false;
   const io::Alarm alarm = channel_.clock().call_after(channel_.stream().executor(), options_.keep_alive, [this, &due] {
     due = true;
     work_.notify_all();
   });
-  while (!due && !ended() && !next_to_ask()) co_await work_.wait();
+  while (!due && !ended() && !has_work()) co_await work_.wait();
 }
 
 WaiterPtr Dialer::Impl::next_to_ask() const {
@@ -230,8 +230,36 @@ WaiterPtr Dialer::Impl::next_to_ask() const {
   return found == waiters_.end() ? nullptr : *found;
 }
 
-io::Task<io::StreamPtr> Dialer::Impl::dial(std::shared_ptr<Impl> self, io::Duration limit) {
+/// Connections are made to be kept only while no dial waits: they would be in its way.
+bool Dialer::Impl::has_work() const {
+  return waiters_.empty() ? ready_.missing(asked_.to_keep()) > 0 : next_to_ask() != nullptr;
+}
+
+/// Where the listener is to go now, if it is to go anywhere.
+std::optional<std::string> Dialer::Impl::next_path() {
+  forget_lost_pickups();
+  if (ended() || !has_work()) return std::nullopt;
+  const WaiterPtr waiter = next_to_ask();
+  if (waiter) waiter->asked = true;
+  return asked_.ask(waiter);
+}
+
+io::Task<Dialed> Dialer::Impl::dial(std::shared_ptr<Impl> self, DialOptions options) {
   if (self->ended()) throw DialError(DialError::Reason::closed, "revdial.Dialer closed");
+  Dialed dialed;
+  if (options.source == DialOptions::Source::any) dialed.stream = self->ready_.take();
+  dialed.was_ready = dialed.stream != nullptr;
+  if (!dialed.was_ready) dialed.stream = co_await wait_for_connection(self, options.limit);
+  co_return dialed;
+}
+
+io::Task<io::StreamPtr> Dialer::Impl::dial_stream(std::shared_ptr<Impl> self, io::Duration limit) {
+  const DialOptions options{.limit = limit};
+  Dialed dialed = co_await dial(std::move(self), options);
+  co_return std::move(dialed.stream);
+}
+
+io::Task<io::StreamPtr> Dialer::Impl::wait_for_connection(std::shared_ptr<Impl> self, io::Duration limit) {
   if (self->waiters_.size() >= self->options_.max_waiting) {
     throw DialError(DialError::Reason::too_many,
                     "revdial: " + std::to_string(self->waiters_.size()) + " dials to this worker wait already");
@@ -241,22 +269,21 @@ io::Task<io::StreamPtr> Dialer::Impl::dial(std::shared_ptr<Impl> self, io::Durat
     Impl& impl;
     WaiterPtr waiter;
     ~Entry() {
-      std::erase(impl.waiters_, waiter);
+      impl.give_up(waiter);
       if (waiter->connection) waiter->connection->close();
     }
-  } entry{*self, std::make_shared<Waiter>(self->channel_.stream().executor())};
+  } entry{*self, std::make_shared<Waiter>(self->executor())};
   Waiter& waiter = *entry.waiter;
   self->waiters_.push_back(entry.waiter);
   self->work_.notify_all();
 
-  const io::Alarm alarm =
-      self->channel_.clock().call_after(self->channel_.stream().executor(), limit, [&impl = *self, &entry, limit] {
-        if (entry.waiter->is_settled()) return;
-        std::erase(impl.waiters_, entry.waiter);
-        entry.waiter->error = DialError(DialError::Reason::timed_out,
-                                        "revdial: no connection from " + impl.peer() + " within " + in_seconds(limit));
-        entry.waiter->settled.notify_all();
-      });
+  const io::Alarm alarm = self->channel_.clock().call_after(self->executor(), limit, [&impl = *self, &entry, limit] {
+    if (entry.waiter->is_settled()) return;
+    impl.give_up(entry.waiter);
+    impl.settle(entry.waiter, nullptr,
+                DialError(DialError::Reason::timed_out,
+                          "revdial: no connection from " + impl.peer() + " within " + in_seconds(limit)));
+  });
   while (!waiter.is_settled()) co_await waiter.settled.wait();
   if (waiter.error) throw DialError(*waiter.error);
   co_return std::exchange(waiter.connection, nullptr);
@@ -267,11 +294,13 @@ Dialer::Dialer(io::StreamPtr control, io::Clock& clock, Pickups& pickups, Dialer
 Dialer::~Dialer() { close(); }
 
 io::Task<SessionEnd> Dialer::run() { return Impl::run(impl_); }
-io::Task<io::StreamPtr> Dialer::dial(io::Duration limit) { return Impl::dial(impl_, limit); }
+io::Task<Dialed> Dialer::dial(DialOptions options) { return Impl::dial(impl_, options); }
+io::Task<io::StreamPtr> Dialer::dial(io::Duration limit) { return Impl::dial_stream(impl_, limit); }
 void Dialer::close() noexcept { impl_->close(); }
 bool Dialer::closed() const noexcept { return impl_->ended(); }
-const std::string& Dialer::id() const noexcept { return impl_->id(); }
 std::size_t Dialer::waiting() const noexcept { return impl_->waiting(); }
+std::size_t Dialer::ready() const noexcept { return impl_->ready(); }
 std::string Dialer::peer() const { return impl_->peer(); }
+io::Executor Dialer::executor() const { return impl_->executor(); }
 
 }  // namespace revdial

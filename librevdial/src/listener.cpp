@@ -59,7 +59,19 @@ io::Task<> make_attempt(DialServer dial_server, AttemptPtr attempt) {
   attempt->ended.notify_all();
 }
 
+io::Task<io::StreamPtr> dial_over_tls(io::Executor executor, io::Clock& clock, io::HostPort server,
+                                      const io::TlsClientContext& tls, io::Duration connect_limit,
+                                      io::Duration handshake_limit) {
+  io::StreamPtr transport = co_await io::tcp_connect(executor, clock, server, connect_limit);
+  co_return co_await tls.connect(std::move(transport), server.host, clock, handshake_limit);
+}
+
 }  // namespace
+
+DialServer over_tls(io::Executor executor, io::Clock& clock, io::HostPort server, const io::TlsClientContext& tls,
+                    io::Duration connect_limit, io::Duration handshake_limit) {
+  return [=, &clock, &tls] { return dial_over_tls(executor, clock, server, tls, connect_limit, handshake_limit); };
+}
 
 class Listener::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -77,6 +89,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   void end(SessionEnd::Cause cause, const std::string& text);
   void close() noexcept;
   bool ended() const noexcept { return channel_.ended(); }
+  const io::Executor& executor() const noexcept { return executor_; }
 
  private:
   io::Task<> read_requests();
@@ -334,5 +347,6 @@ io::Task<SessionEnd> Listener::run() { return Impl::run(impl_); }
 io::Task<io::StreamPtr> Listener::accept() { return Impl::accept(impl_); }
 void Listener::close() noexcept { impl_->close(); }
 bool Listener::closed() const noexcept { return impl_->ended(); }
+io::Executor Listener::executor() const { return impl_->executor(); }
 
 }  // namespace revdial

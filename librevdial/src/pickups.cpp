@@ -1,3 +1,4 @@
+#include <io/secret.h>
 #include <revdial/pickups.h>
 
 #include <algorithm>
@@ -9,42 +10,30 @@ namespace revdial {
 
 namespace {
 
-constexpr std::size_t kIdDigits = 32;
-
-bool is_dialer_id(std::string_view id) noexcept {
-  return id.size() == kIdDigits &&
-         std::all_of(id.begin(), id.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+bool is_token(std::string_view token) noexcept {
+  return token.size() == kTokenDigits && std::all_of(token.begin(), token.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
-/// Takes the same time wherever the two differ.
-bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  volatile unsigned char difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference =
-        static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
-  }
-  return difference == 0;
-}
-
-std::string_view first_half(std::string_view id) noexcept { return id.substr(0, kIdDigits / 2); }
-std::string_view second_half(std::string_view id) noexcept { return id.substr(kIdDigits / 2); }
+std::string_view first_half(std::string_view token) noexcept { return token.substr(0, kTokenDigits / 2); }
+std::string_view second_half(std::string_view token) noexcept { return token.substr(kTokenDigits / 2); }
 
 }  // namespace
 
-std::string make_dialer_id(const RandomBytes& random) {
-  std::array<std::byte, kIdDigits / 2> bytes{};
+std::string make_pickup_token(const RandomBytes& random) {
+  std::array<std::byte, kTokenDigits / 2> bytes{};
   random(bytes);
-  std::string id;
+  std::string token;
   for (const std::byte byte : bytes) {
     constexpr std::string_view kHex = "0123456789abcdef";
-    id += kHex[std::to_integer<unsigned>(byte) >> 4U];
-    id += kHex[std::to_integer<unsigned>(byte) & 0xFU];
+    token += kHex[std::to_integer<unsigned>(byte) >> 4U];
+    token += kHex[std::to_integer<unsigned>(byte) & 0xFU];
   }
-  return id;
+  return token;
 }
 
-/// The id is a secret, and how long a look-up takes says something about the key it used. So the first half
+/// A token is a secret, and how long a look-up takes says something about the key it used. So the first half
 /// finds the entry, and the second, 64 bits that no timing tells, decides.
 struct Pickups::Table {
   struct Entry {
@@ -59,47 +48,47 @@ Pickups::~Pickups() = default;
 
 std::size_t Pickups::size() const noexcept { return table_->entries.size(); }
 
-Pickups::Taker* Pickups::find(std::string_view dialer_id) const {
-  if (!is_dialer_id(dialer_id)) return nullptr;
+Pickups::Taker* Pickups::find(std::string_view token) const {
+  if (!is_token(token)) return nullptr;
   Taker* found = nullptr;
-  const auto [begin, end] = table_->entries.equal_range(std::string(first_half(dialer_id)));
+  const auto [begin, end] = table_->entries.equal_range(std::string(first_half(token)));
   for (auto it = begin; it != end; ++it) {
-    if (equal_in_constant_time(it->second.second_half, second_half(dialer_id))) found = it->second.taker;
+    if (io::equal_in_constant_time(it->second.second_half, second_half(token))) found = it->second.taker;
   }
-  return found;
+  return found != nullptr && found->expects(token) ? found : nullptr;
 }
 
-bool Pickups::knows(std::string_view dialer_id) const { return find(dialer_id) != nullptr; }
+bool Pickups::knows(std::string_view token) const { return find(token) != nullptr; }
 
-PickupResult Pickups::offer(std::string_view dialer_id, io::StreamPtr connection) {
-  if (Taker* taker = find(dialer_id)) return taker->take(std::move(connection));
+PickupResult Pickups::offer(std::string_view token, io::StreamPtr connection) {
+  if (Taker* taker = find(token)) return taker->take(token, std::move(connection));
   connection->close();
-  return PickupResult::unknown_dialer;
+  return PickupResult::unknown_token;
 }
 
-void Pickups::add(std::string_view dialer_id, Taker& taker) {
-  if (!is_dialer_id(dialer_id)) {
-    throw std::invalid_argument("a revdial dialer's id is not 32 lower-case hexadecimal digits");
+void Pickups::add(std::string_view token, Taker& taker) {
+  if (!is_token(token)) {
+    throw std::invalid_argument("a token for a revdial pick-up is not 32 lower-case hexadecimal digits");
   }
-  if (find(dialer_id) != nullptr) throw std::invalid_argument("a revdial dialer with the same id exists");
-  table_->entries.emplace(first_half(dialer_id), Table::Entry{std::string(second_half(dialer_id)), &taker});
+  if (find(token) != nullptr) throw std::invalid_argument("the same token for a revdial pick-up exists");
+  table_->entries.emplace(first_half(token), Table::Entry{std::string(second_half(token)), &taker});
 }
 
-void Pickups::remove(std::string_view dialer_id) noexcept {
-  const auto [begin, end] = table_->entries.equal_range(std::string(first_half(dialer_id)));
+void Pickups::remove(std::string_view token) noexcept {
+  const auto [begin, end] = table_->entries.equal_range(std::string(first_half(token)));
   for (auto it = begin; it != end; ++it) {
-    if (it->second.second_half != second_half(dialer_id)) continue;
+    if (it->second.second_half != second_half(token)) continue;
     table_->entries.erase(it);
     return;
   }
 }
 
-PickupAnswer check_pickup(bool secure, std::string_view method, std::string_view dialer_id, const Pickups& pickups) {
+PickupAnswer check_pickup(bool secure, std::string_view method, std::string_view token, const Pickups& pickups) {
   if (!secure) return {.status = 500, .text = "handler requires TLS", .allow = {}};
   if (method != "GET") {
     return {.status = 405, .text = "expected GET request to revdial conn handler", .allow = "GET"};
   }
-  if (!pickups.knows(dialer_id)) return {.status = 400, .text = "unknown dialer", .allow = {}};
+  if (!pickups.knows(token)) return {.status = 400, .text = "unknown dialer", .allow = {}};
   return {.status = 101, .text = {}, .allow = {}};
 }
 

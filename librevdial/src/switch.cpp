@@ -18,7 +18,7 @@ constexpr std::size_t kMaxErrorBody = 4096;  // no more would fit in a control l
 constexpr int kMaxRequests = 2;
 
 /// As the original prints a string in quotes.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
@@ -59,7 +59,7 @@ void check_location(const std::string* location) {
     why = "is not a path";
   }
   if (why != nullptr) {
-    throw SwitchError(307, "redirect Location must be relative: URL " + quoted(*location) + " " + why);
+    throw SwitchError(307, "redirect Location must be relative: URL " + in_quotes(*location) + " " + why);
   }
 }
 

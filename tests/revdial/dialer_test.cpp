@@ -1,5 +1,6 @@
 #include <revdial/dialer.h>
 
+#include "dialer_lines.h"
 #include "harness.h"
 
 #include <string>
@@ -7,33 +8,30 @@
 
 using namespace revdial;
 using namespace std::chrono_literals;
-using testing::World;
+using namespace testing;
 
 namespace {
 
-constexpr const char* kId = "09a0dfc3917dc44327b1ea017f9e7df4";
-constexpr const char* kKeepAliveLine = "{\"command\":\"keep-alive\"}\n";
-const std::string kReadyLine =
-    "{\"command\":\"conn-ready\",\"connPath\":\"/revdial?revdial.dialer=" + std::string(kId) + "\"}\n";
-
-std::string failure(const std::string& err) {
-  return "{\"command\":\"pickup-failed\",\"connPath\":\"/x\",\"err\":\"" + err + "\"}\n";
+/// Each dial shall have to wait for its own connection (ready_test.cpp has the others).
+DialerOptions without_ready(DialerOptions options) {
+  options.max_ready = 0;
+  return options;
 }
 
 /// A Dialer whose listener is the test.
 struct Session {
   explicit Session(std::size_t capacity = 64 * 1024, testing::Peer::Reads reads = testing::Peer::Reads::yes,
-                   DialerOptions options = {.id = kId})
+                   DialerOptions options = {.random = counting()})
       : pair(io::make_memory_pair(world.executor(), capacity)),
         listener(world, std::move(pair.second), reads),
-        dialer(std::move(pair.first), world.clock, pickups, std::move(options)),
+        dialer(std::move(pair.first), world.clock, pickups, without_ready(std::move(options))),
         run(world.start(dialer.run())) {}
 
   testing::Running<io::StreamPtr> dial(io::Duration limit = 60s) { return world.start(dialer.dial(limit)); }
-  /// A connection that the listener picks up; `far` gets its other end.
-  PickupResult pick_up(io::StreamPtr* far = nullptr, const char* id = kId) {
+  /// The listener picks the `number`th connection up; `far` gets its other end.
+  PickupResult pick_up(int number, io::StreamPtr* far = nullptr) {
     auto connection = io::make_memory_pair(world.executor());
-    const PickupResult result = pickups.offer(id, std::move(connection.first));
+    const PickupResult result = pickups.offer(token(number), std::move(connection.first));
     world.settle();
     if (far != nullptr) *far = std::move(connection.second);
     return result;
@@ -59,7 +57,7 @@ TEST_CASE("a keep-alive is sent at once and then thirty seconds after the last c
 
   session.world.advance(10s);
   auto dial = session.dial();
-  CHECK(session.listener.take() == kReadyLine + kKeepAliveLine);
+  CHECK(session.listener.take() == ready_line(0) + kKeepAliveLine);
   session.world.advance(29'999ms);
   CHECK(session.listener.take() == "");
   session.world.advance(1ms);
@@ -77,66 +75,82 @@ TEST_CASE("a dial gets the connection that is picked up") {
   CHECK(session.dialer.waiting() == 1);
   CHECK_FALSE(dial.done());
   io::StreamPtr far;
-  CHECK(session.pick_up(&far) == PickupResult::taken);
+  CHECK(session.pick_up(0, &far) == PickupResult::taken);
   testing::Peer worker(session.world, std::move(far));
   worker.send("hello");
   CHECK(testing::read_ready(session.world, *dial.value()) == "hello");
   CHECK(session.dialer.waiting() == 0);
 }
 
-TEST_CASE("a path with a query gets the id as one more parameter") {
-  Session session(64 * 1024, testing::Peer::Reads::yes, {.id = kId, .conn_path = "/revdial?a=<1>"});
+TEST_CASE("a path with a query gets the token as one more parameter") {
+  Session session(64 * 1024, testing::Peer::Reads::yes, {.random = counting(), .conn_path = "/revdial?a=<1>"});
   auto dial = session.dial();
   CHECK(session.listener.take() ==
         std::string(kKeepAliveLine) +
-            "{\"command\":\"conn-ready\",\"connPath\":\"/revdial?a=\\u003c1\\u003e\\u0026revdial.dialer=" + kId +
+            "{\"command\":\"conn-ready\",\"connPath\":\"/revdial?a=\\u003c1\\u003e\\u0026revdial.dialer=" + token(0) +
             "\"}\n" + kKeepAliveLine);
 }
 
-TEST_CASE("a dialer is not made with an id or a path that cannot work") {
+TEST_CASE("a dialer is not made with a path that cannot work or without random bytes") {
   World world;
   Pickups pickups;
   const auto make = [&](DialerOptions options) {
     auto pair = io::make_memory_pair(world.executor());
     Dialer dialer(std::move(pair.first), world.clock, pickups, std::move(options));
   };
-  CHECK_THROWS_AS(make({.id = ""}), std::invalid_argument);
-  CHECK_THROWS_AS(make({.id = kId, .conn_path = "revdial"}), std::invalid_argument);
-  CHECK_THROWS_AS(make({.id = kId, .conn_path = "/a b"}), std::invalid_argument);
-  CHECK_THROWS_AS(make({.id = kId, .conn_path = "/" + std::string(600, 'a')}), std::invalid_argument);
+  CHECK_THROWS_AS(make({}), std::invalid_argument);
+  CHECK_THROWS_AS(make({.random = counting(), .conn_path = "revdial"}), std::invalid_argument);
+  CHECK_THROWS_AS(make({.random = counting(), .conn_path = "/a b"}), std::invalid_argument);
+  CHECK_THROWS_AS(make({.random = counting(), .conn_path = "/" + std::string(600, 'a')}), std::invalid_argument);
   CHECK(pickups.size() == 0);
-  make({.id = kId});
+  make({.random = counting()});
   CHECK(pickups.size() == 0);
 }
 
-TEST_CASE("dials are served in the order they came") {
+TEST_CASE("dials are asked for in the order they came, and each gets its own connection") {
   Session session;
   std::vector<testing::Running<io::StreamPtr>> dials;
   for (int i = 0; i < 3; ++i) dials.push_back(session.dial());
-  CHECK(session.listener.take() ==
-        kKeepAliveLine + kReadyLine + kKeepAliveLine + kReadyLine + kKeepAliveLine + kReadyLine + kKeepAliveLine);
-  session.pick_up();
-  CHECK(dials[0].done());
-  CHECK_FALSE(dials[1].done());
-  session.listener.send(failure("no"));
+  CHECK(session.listener.take() == kKeepAliveLine + ready_line(0) + kKeepAliveLine + ready_line(1) + kKeepAliveLine +
+                                       ready_line(2) + kKeepAliveLine);
+  session.listener.send(failure("no", 1));
   CHECK(dials[1].error() == "revdial listener failed to pick up connection: no");
-  CHECK_FALSE(dials[2].done());
-  session.pick_up();
+  CHECK(session.pick_up(2) == PickupResult::taken);
   CHECK(dials[2].value() != nullptr);
+  CHECK_FALSE(dials[0].done());
+  CHECK(session.pick_up(1) == PickupResult::unknown_token);
+  CHECK(session.pick_up(0) == PickupResult::taken);
+  CHECK(dials[0].value() != nullptr);
 }
 
-TEST_CASE("a failed pick-up fails its dial with the listener's text") {
-  Session session;
-  auto dial = session.dial();
-  session.listener.send(failure("want HTTP status 101 or 307; got 400 Bad Request:\\n\\tunknown dialer\\n"));
-  CHECK(dial.error() ==
-        "revdial listener failed to pick up connection: want HTTP status 101 or 307; got 400 Bad Request:\n\tunknown "
-        "dialer\n");
-  try {
-    dial.value();
-  } catch (const DialError& error) {
-    CHECK(error.reason() == DialError::Reason::pickup_failed);
+TEST_CASE("a failed pick-up fails its dial with the listener's text, named or not") {
+  for (const std::string& named : {path(0), std::string()}) {
+    CAPTURE(named);
+    Session session;
+    auto dial = session.dial();
+    session.listener.send(failure("want HTTP status 101 or 307; got 400 Bad Request:\\n\\tunknown dialer\\n", named));
+    CHECK(dial.error() ==
+          "revdial listener failed to pick up connection: want HTTP status 101 or 307; got 400 Bad "
+          "Request:\n\tunknown dialer\n");
+    try {
+      dial.value();
+    } catch (const DialError& error) {
+      CHECK(error.reason() == DialError::Reason::pickup_failed);
+    }
+    CHECK(session.pickups.size() == 0);
   }
+}
+
+TEST_CASE("a failure that names no dial of this session fails none") {
+  Session session, other;
+  auto dial = session.dial(), second = session.dial();
+  for (const std::string& named : {path(2), std::string("/revdial"), std::string("/x"), path(0) + "0", std::string()}) {
+    CAPTURE(named);
+    session.listener.send(failure("no", named));
+    CHECK_FALSE(dial.done());
+    CHECK_FALSE(second.done());
+  }
+  CHECK_FALSE(session.run.done());
 }
 
 TEST_CASE("a dial that nobody answers ends when its time is over, and leaves nothing behind") {
@@ -150,12 +164,13 @@ TEST_CASE("a dial that nobody answers ends when its time is over, and leaves not
 
   // What comes now comes too late: it is closed, and serves nobody later.
   io::StreamPtr far;
-  CHECK(session.pick_up(&far) == PickupResult::nobody_waiting);
+  CHECK(session.pick_up(0, &far) == PickupResult::nobody_waiting);
   testing::Peer worker(session.world, std::move(far));
   CHECK(worker.saw_end());
+  CHECK(session.pick_up(0) == PickupResult::unknown_token);
   auto next = session.dial();
   CHECK_FALSE(next.done());
-  CHECK(session.pick_up() == PickupResult::taken);
+  CHECK(session.pick_up(1) == PickupResult::taken);
   CHECK(next.done());
 }
 
@@ -166,7 +181,7 @@ TEST_CASE("a dial that is cancelled leaves nothing behind") {
   session.world.settle();
   CHECK(dial.was_cancelled());
   CHECK(session.dialer.waiting() == 0);
-  CHECK(session.pick_up() == PickupResult::nobody_waiting);
+  CHECK(session.pick_up(0) == PickupResult::nobody_waiting);
   CHECK_FALSE(session.run.done());
 }
 
@@ -174,7 +189,7 @@ TEST_CASE("a dial that is cancelled in the moment it is served closes its connec
   Session session;
   auto dial = session.dial();
   auto connection = io::make_memory_pair(session.world.executor());
-  CHECK(session.pickups.offer(kId, std::move(connection.first)) == PickupResult::taken);
+  CHECK(session.pickups.offer(token(0), std::move(connection.first)) == PickupResult::taken);
   dial.cancel();
   session.world.settle();
   testing::Peer worker(session.world, std::move(connection.second));
@@ -186,51 +201,83 @@ TEST_CASE("a dial that is cancelled in the moment it is served closes its connec
   }
 }
 
-TEST_CASE("a late failure of a dial that gave up does not fail the next one") {
+TEST_CASE("a late failure or connection of a dial that gave up does nothing to the next one") {
   Session session;
-  auto first = session.dial(5s);
+  auto first = session.dial(5s), second = session.dial(5s);
   session.world.advance(5s);
   CHECK(first.done());
-  auto second = session.dial();
-  session.listener.send(failure("late"));
-  CHECK_FALSE(second.done());
-  session.listener.send(failure("its own"));
-  CHECK(second.error() == "revdial listener failed to pick up connection: its own");
+  auto third = session.dial();
+  session.listener.send(failure("late", 0));
+  session.listener.send(failure("whose?", ""));
+  CHECK(session.pick_up(1) == PickupResult::nobody_waiting);
+  CHECK_FALSE(third.done());
+  session.listener.send(failure("its own", 2));
+  CHECK(third.error() == "revdial listener failed to pick up connection: its own");
 }
 
 TEST_CASE("a failure that nobody waits for is dropped") {
   Session session;
-  session.listener.send(failure("nobody asked"));
+  session.listener.send(failure("nobody asked", 0));
   auto dial = session.dial();
   CHECK_FALSE(dial.done());
-  CHECK(session.pick_up() == PickupResult::taken);
-  session.listener.send(failure("again"));
+  CHECK(session.pick_up(0) == PickupResult::taken);
+  session.listener.send(failure("again", 0));
   CHECK(dial.value() != nullptr);
   CHECK_FALSE(session.run.done());
 }
 
-TEST_CASE("a pick-up that was lost without a word does not hide failures for ever") {
-  Session session;
-  auto lost = session.dial(5s);
-  session.world.advance(5s);
-  CHECK(lost.done());
+TEST_CASE("tokens of dials that gave up are forgotten after a while, and there are never many") {
+  Session session(64 * 1024, testing::Peer::Reads::yes, {.random = counting(), .max_waiting = 4});
+  for (int i = 0; i < 30; ++i) {
+    auto dial = session.dial(1s);
+    session.world.advance(1s);
+    CHECK(dial.done());
+    CHECK(session.pickups.size() <= 8);
+  }
+  CHECK(session.pick_up(29) == PickupResult::nobody_waiting);
+  CHECK(session.pick_up(0) == PickupResult::unknown_token);
   session.world.advance(90s);
   auto dial = session.dial();
-  session.listener.send(failure("real"));
+  CHECK(session.pickups.size() == 1);
+  session.listener.send(failure("real", ""));
   CHECK(dial.error() == "revdial listener failed to pick up connection: real");
 }
 
 TEST_CASE("a pick-up made twice serves one dial") {
   Session session;
-  auto dial = session.dial();
-  CHECK(session.pick_up() == PickupResult::taken);
-  CHECK(session.pick_up() == PickupResult::nobody_waiting);
-  CHECK(session.pick_up(nullptr, "00000000000000000000000000000000") == PickupResult::unknown_dialer);
+  auto dial = session.dial(), other = session.dial();
+  CHECK(session.pick_up(0) == PickupResult::taken);
+  CHECK(session.pick_up(0) == PickupResult::unknown_token);
   CHECK(dial.done());
+  CHECK_FALSE(other.done());
+}
+
+TEST_CASE("another session's token serves nobody here") {
+  World world;
+  Pickups pickups;
+  auto one = io::make_memory_pair(world.executor()), two = io::make_memory_pair(world.executor());
+  testing::Peer first_listener(world, std::move(one.second)), second_listener(world, std::move(two.second));
+  int calls = 0;
+  const RandomBytes numbered = [&calls](std::span<std::byte> bytes) {
+    std::fill(bytes.begin(), bytes.end(), std::byte{});
+    bytes.back() = static_cast<std::byte>(calls++);
+  };
+  Dialer first(std::move(one.first), world.clock, pickups, without_ready({.random = numbered}));
+  Dialer second(std::move(two.first), world.clock, pickups, without_ready({.random = numbered}));
+  auto first_run = world.start(first.run()), second_run = world.start(second.run());
+  auto first_dial = world.start(first.dial(60s)), second_dial = world.start(second.dial(60s));
+  second_listener.send(failure("not yours", 0));
+  CHECK_FALSE(first_dial.done());
+  CHECK_FALSE(second_dial.done());
+  auto connection = io::make_memory_pair(world.executor());
+  CHECK(pickups.offer(token(1), std::move(connection.first)) == PickupResult::taken);
+  world.settle();
+  CHECK(second_dial.value() != nullptr);
+  CHECK_FALSE(first_dial.done());
 }
 
 TEST_CASE("too many dials at once are refused with a sentence") {
-  Session session(64 * 1024, testing::Peer::Reads::yes, {.id = kId, .max_waiting = 2});
+  Session session(64 * 1024, testing::Peer::Reads::yes, {.random = counting(), .max_waiting = 2});
   auto first = session.dial(), second = session.dial(), third = session.dial();
   CHECK_FALSE(first.done());
   CHECK_FALSE(second.done());
@@ -241,18 +288,18 @@ TEST_CASE("a thousand dials one after another and fifty at once all get their co
   Session session;
   for (int i = 0; i < 1000; ++i) {
     auto dial = session.dial();
-    REQUIRE(session.pick_up() == PickupResult::taken);
+    REQUIRE(session.pick_up(i) == PickupResult::taken);
     REQUIRE(dial.value() != nullptr);
   }
   std::string all = kKeepAliveLine;
-  for (int i = 0; i < 1000; ++i) all += kReadyLine + kKeepAliveLine;
+  for (int i = 0; i < 1000; ++i) all += ready_line(i) + kKeepAliveLine;
   CHECK(session.listener.take() == all);
 
   std::vector<testing::Running<io::StreamPtr>> dials;
   for (int i = 0; i < 50; ++i) dials.push_back(session.dial());
-  for (int i = 0; i < 50; ++i) CHECK(session.pick_up() == PickupResult::taken);
+  for (int i = 49; i >= 0; --i) CHECK(session.pick_up(1000 + i) == PickupResult::taken);
   for (auto& dial : dials) CHECK(dial.value() != nullptr);
-  CHECK(session.pick_up() == PickupResult::nobody_waiting);
+  CHECK(session.pickups.size() == 0);
 }
 
 TEST_CASE("the session ends with a sentence about its cause") {
@@ -266,8 +313,8 @@ TEST_CASE("the session ends with a sentence about its cause") {
     CHECK(dial.error() == "revdial.Dialer closed");
     CHECK(session.dialer.closed());
     CHECK(session.listener.saw_end());
-    CHECK_FALSE(session.pickups.knows(kId));
-    CHECK(session.pick_up() == PickupResult::unknown_dialer);
+    CHECK(session.pickups.size() == 0);
+    CHECK(session.pick_up(0) == PickupResult::unknown_token);
     CHECK(session.dial().error() == "revdial.Dialer closed");
   }
   SUBCASE("a line that is no message") {
@@ -279,9 +326,9 @@ TEST_CASE("the session ends with a sentence about its cause") {
   }
   SUBCASE("a line that is too long") {
     Session session;
-    session.listener.send(failure(std::string(4096 - failure("").size(), 'x')));
+    session.listener.send(failure(std::string(4096 - failure("", 0).size(), 'x'), 0));
     CHECK_FALSE(session.run.done());
-    session.listener.send(failure(std::string(4097 - failure("").size(), 'x')));
+    session.listener.send(failure(std::string(4097 - failure("", 0).size(), 'x'), 0));
     CHECK(session.run.value().cause == Cause::protocol_error);
     CHECK(session.run.value().text == "a control line is longer than 4096 bytes");
   }
@@ -306,7 +353,7 @@ TEST_CASE("the session ends with a sentence about its cause") {
     auto dial = session.dial();
     session.dialer.close();
     session.dialer.close();
-    CHECK_FALSE(session.pickups.knows(kId));
+    CHECK(session.pickups.size() == 0);
     session.world.settle();
     CHECK(session.run.value().cause == Cause::closed_here);
     CHECK(dial.error() == "revdial.Dialer closed");
@@ -341,7 +388,8 @@ TEST_CASE("a dialer may go before its session was run, and while its task still 
   Pickups pickups;
   auto pair = io::make_memory_pair(world.executor());
   testing::Peer listener(world, std::move(pair.second));
-  auto dialer = std::make_unique<Dialer>(std::move(pair.first), world.clock, pickups, DialerOptions{.id = kId});
+  auto dialer =
+      std::make_unique<Dialer>(std::move(pair.first), world.clock, pickups, DialerOptions{.random = counting()});
   SUBCASE("never run") {
     dialer.reset();
     CHECK(listener.saw_end());

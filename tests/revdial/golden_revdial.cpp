@@ -108,18 +108,34 @@ class DialerReplay final : public Replay {
     if (event.data.starts_with("GET /reverse")) {
       auto pair = io::make_memory_pair(world_.executor());
       listener_ = std::make_unique<Peer>(world_, std::move(pair.second));
-      dialer_ = std::make_unique<Dialer>(std::move(pair.first), world_.clock, pickups_,
-                                         DialerOptions{.id = session_.dialer_id});
+      DialerOptions options;
+      options.random = [this](std::span<std::byte> bytes) { fill(bytes); };
+      options.max_ready = 0;  // the original has none
+      dialer_ = std::make_unique<Dialer>(std::move(pair.first), world_.clock, pickups_, std::move(options));
     } else if (event.data.starts_with("HTTP/")) {
       compare("answer to the registration", event.data, std::string(kSwitchResponse));
       run_ = world_.start(dialer_->run());
     } else if (event.kind == Kind::to_dialer) {
-      listener_->send(event.data);
+      listener_->send(replaced(event.data, session_.dialer_id, token_));
     } else {
       control_ += listener_->take();
       const std::string command = between(event.data, "\"command\":\"", "\"");
-      compare(command, event.data, take_line(control_));
+      const std::string line = take_line(control_);
+      if (const std::string token = between(line, "revdial.dialer=", "\""); !token.empty()) token_ = token;
+      compare(command, event.data, replaced(line, token_, session_.dialer_id));
     }
+  }
+
+  /// The original has one id for all of the session, we have a token for each dial.
+  static std::string replaced(std::string text, const std::string& what, const std::string& with) {
+    if (const std::size_t at = what.empty() ? text.npos : text.find(what); at != text.npos) {
+      text.replace(at, what.size(), with);
+    }
+    return text;
+  }
+
+  void fill(std::span<std::byte> bytes) {
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(next_byte_++);
   }
 
   void note(const RecordedEvent& event) {
@@ -147,9 +163,9 @@ class DialerReplay final : public Replay {
 
   void picked_up(const RecordedEvent& event) {
     if (event.data.starts_with("GET /")) {
-      const std::string id = between(event.data, "revdial.dialer=", " ");
-      pickup_id_ = next(event.connection, Kind::to_listener).data.starts_with("HTTP/0.0") ? id : "";
-      if (!pickup_id_.empty()) CHECK(check_pickup(true, "GET", id, pickups_).status == 101);
+      if (next(event.connection, Kind::to_listener).data.starts_with("HTTP/0.0")) {
+        CHECK(check_pickup(true, "GET", token_, pickups_).status == 101);
+      }
     } else if (event.data.starts_with("HTTP/0.0")) {
       compare("answer to the pick-up", event.data, std::string(kSwitchResponse));
     } else if (event.data.starts_with("HTTP/")) {
@@ -166,7 +182,7 @@ class DialerReplay final : public Replay {
   void accept_pickup() {
     auto pair = io::make_memory_pair(world_.executor());
     worker_ = std::make_unique<Peer>(world_, std::move(pair.second));
-    const PickupResult result = pickups_.offer(pickup_id_, std::move(pair.first));
+    const PickupResult result = pickups_.offer(token_, std::move(pair.first));
     world_.settle();
     const bool connected = result == PickupResult::taken && outcome_.done() && outcome_.error().empty();
     compare("the dial's connection", "yes", connected ? "yes" : "no");
@@ -196,7 +212,8 @@ class DialerReplay final : public Replay {
   Running<SessionEnd> run_;
   Running<io::StreamPtr> outcome_;
   io::StreamPtr connection_;
-  std::string control_, pickup_id_;
+  std::string control_, token_;
+  unsigned char next_byte_ = 1;
 };
 
 /// Our Listener as the worker that the recorded dialer talked to.

@@ -17,7 +17,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kId = "09a0dfc3917dc44327b1ea017f9e7df4";
+void fill(std::span<std::byte> bytes) {
+  static unsigned char next = 0;
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(next++);
+}
 
 /// A server as the coordinator's, on a port of its own: the first request of a connection registers a worker,
 /// later ones pick connections up.
@@ -45,17 +48,18 @@ struct Server {
         head.append(piece.data(), count);
       }
       const io::RequestHead request = io::parse_request_head(head);
-      const std::string id = request.target.substr(request.target.find('=') + 1);
+      const std::string token = request.target.substr(request.target.find('=') + 1);
       if (request.target != "/reverse" &&
-          check_pickup(stream->secure(), request.method, id, self.pickups).status != 101) {
+          check_pickup(stream->secure(), request.method, token, self.pickups).status != 101) {
         throw std::runtime_error("an unexpected pick-up: " + request.target);
       }
       co_await stream->write(kSwitchResponse);
       if (request.target == "/reverse") {
-        self.dialer = std::make_unique<Dialer>(std::move(stream), self.clock, self.pickups, DialerOptions{.id = kId});
+        self.dialer =
+            std::make_unique<Dialer>(std::move(stream), self.clock, self.pickups, DialerOptions{.random = fill});
         self.progress.notify_all();
       } else {
-        self.pickups.offer(id, std::move(stream));
+        self.pickups.offer(token, std::move(stream));
       }
     }
   }

@@ -8,7 +8,6 @@
 #include <build/base/random.h>
 #include <build/base/subprocess.h>
 #include <build/buildlet/machine.h>
-#include <build/buildlet/proxy.h>
 #include <build/buildlet/reverse_worker.h>
 #include <build/buildlet/server.h>
 #include <build/buildlet/work_directory.h>
@@ -18,6 +17,7 @@
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event_loop.h>
+#include <io/proxy.h>
 #include <io/service_manager.h>
 #include <io/tcp.h>
 #include <io/tls.h>
@@ -48,6 +48,8 @@ constexpr io::Duration kHandshakeLimit = std::chrono::seconds{30};
 constexpr io::Duration kStopLimit = std::chrono::seconds{5};
 // The coordinator may be slow to take output while a command runs; only a dead one is given up.
 constexpr io::Duration kSlowReaderLimit = std::chrono::minutes{5};
+// The coordinator has connections made before it needs them; it closes them itself after two minutes without use.
+constexpr io::Duration kReadyConnectionLimit = std::chrono::minutes{10};
 
 /// The state directory, locked.
 struct State {
@@ -83,7 +85,7 @@ class Program {
         pool_(make_pool(settings_.run_as)),
         workdir_(state_.open_workdir(settings_.flags.workdir)),
         buildlet_(loop_.executor(), clock_, pool_, *workdir_, state_.directory, server_options(), log_),
-        http_(loop_.executor(), clock_, routes(), http_limits(), complaints()),
+        http_(loop_.executor(), clock_, routes(), http_limits(settings_.listen.has_value()), complaints()),
         health_(loop_.executor(), clock_, health_routes(), {}, complaints()) {
     if (settings_.run_as) workdir_->give_to(settings_.run_as->uid, settings_.run_as->gid);
     if (settings_.listen) {
@@ -110,6 +112,7 @@ class Program {
     }
     if (worker_) {
       service_.ready("working for " + settings_.coordinator.str() + " as " + settings_.flags.host_type);
+      if (settings_.proxy) log_.info("dialing through a proxy", {{"proxy", settings_.proxy->address.str()}});
       io::spawn(loop_.executor(), worker_->run(), fatal);
     } else {
       service_.ready("listening on " + settings_.listen->address.str());
@@ -163,9 +166,10 @@ class Program {
     return [this](const std::string& sentence) { log_.warning(sentence); };
   }
 
-  static net::ServerLimits http_limits() {
+  static net::ServerLimits http_limits(bool listens) {
     net::ServerLimits limits;
     limits.write_timeout = kSlowReaderLimit;
+    if (!listens) limits.first_timeout = kReadyConnectionLimit;
     return limits;
   }
 
@@ -191,23 +195,11 @@ class Program {
     return buildlet::load_builder_key(flags.key_file, flags.host_type, environment_variable);
   }
 
-  /// The straight way or, if there is none, through the proxy.
-  io::Task<io::StreamPtr> connect(io::HostPort address) {
-    const auto proxy = buildlet::proxy_for(address, environment_variable);
-    io::StreamPtr stream;
-    try {
-      stream = co_await io::tcp_connect(loop_.executor(), clock_, address, kConnectLimit);
-    } catch (const std::exception&) {
-      if (!proxy) throw;
-    }
-    if (stream) co_return stream;
-    stream = co_await io::tcp_connect(loop_.executor(), clock_, *proxy, kConnectLimit);
-    co_return co_await buildlet::connect_through(std::move(stream), *proxy, address, clock_, kConnectLimit);
-  }
-
   io::Task<io::StreamPtr> dial() {
     const io::HostPort address = settings_.coordinator;
-    io::StreamPtr transport = co_await connect(address);
+    std::optional<io::Proxy> proxy = settings_.proxy;
+    io::StreamPtr transport =
+        co_await io::connect_via(std::move(proxy), loop_.executor(), clock_, address, kConnectLimit);
     co_return co_await tls_client_->connect(std::move(transport), address.host, clock_, kHandshakeLimit);
   }
 

@@ -80,6 +80,7 @@ void plan(const base::CommandLine& cli, Settings& settings) {
   }
   const std::string& server = flags.swarming_bot ? flags.gomote_server : flags.coordinator;
   settings.coordinator = io::HostPort::parse(server.find(':') != std::string::npos ? server : server + ":443");
+  settings.proxy = io::proxy_for(settings.coordinator, environment_variable);
   settings.trust = io::trust_in(flags.coordinator_ca, flags.coordinator_fingerprint);
 }
 

@@ -5,6 +5,7 @@
 #include <build/base/log.h>
 #include <build/buildlet/listen_plan.h>
 #include <io/clock.h>
+#include <io/proxy.h>
 #include <io/service_manager.h>
 #include <io/tcp.h>
 #include <io/tls.h>
@@ -40,6 +41,7 @@ struct Settings {
   io::ServiceManager::Place service;
   // Reverse mode.
   io::HostPort coordinator;
+  std::optional<io::Proxy> proxy;
   io::TlsTrust trust;
   // Listen mode; then the two above are of no use.
   std::optional<build::buildlet::ListenPlan> listen;

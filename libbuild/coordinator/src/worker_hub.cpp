@@ -73,9 +73,9 @@ buildlet::WorkerLimits probe_limits() {
 }  // namespace
 
 WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::StreamPtr control, revdial::Pickups& pickups,
-                             std::string dialer_id, model::Session record)
+                             revdial::RandomBytes random, model::Session record)
     : record_(std::move(record)),
-      dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.id = std::move(dialer_id)}),
+      dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.random = std::move(random)}),
       worker_(
           executor, clock, [this]() { return dial(kDialLimit); }, record_.hostname),
       probe_(
@@ -200,8 +200,8 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
     control->close();
     co_return;
   }
-  std::string dialer_id = revdial::make_dialer_id([this](std::span<std::byte> bytes) { random_.fill(bytes); });
-  auto session = std::make_shared<WorkerSession>(executor_, clock_, std::move(control), pickups_, std::move(dialer_id),
+  revdial::RandomBytes random = [&source = random_](std::span<std::byte> bytes) { source.fill(bytes); };
+  auto session = std::make_shared<WorkerSession>(executor_, clock_, std::move(control), pickups_, std::move(random),
                                                  std::move(record));
   session->token_sha256_ = std::move(accepted.token_sha256);
   sessions_[session->record().id] = session;
@@ -210,15 +210,15 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
 }
 
 io::Task<> WorkerHub::serve_revdial(net::Request& request, net::Response& response) {
-  const std::string id = request.query().get(revdial::kDialerParameter);
-  const revdial::PickupAnswer answer = revdial::check_pickup(request.secure(), request.method(), id, pickups_);
+  const std::string token = request.query().get(revdial::kDialerParameter);
+  const revdial::PickupAnswer answer = revdial::check_pickup(request.secure(), request.method(), token, pickups_);
   if (answer.status != 101) {
     if (!answer.allow.empty()) response.fields().set("Allow", std::string(answer.allow));
     co_await response.send_error(answer.status, std::string(answer.text));
     co_return;
   }
   io::StreamPtr stream = co_await response.hijack(std::string(revdial::kSwitchResponse));
-  pickups_.offer(id, std::move(stream));
+  pickups_.offer(token, std::move(stream));
 }
 
 io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {

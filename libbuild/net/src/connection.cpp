@@ -102,7 +102,7 @@ io::Task<bool> Connection::wait_for_request() {
   bool came = false;
   try {
     io::Deadline deadline(server_.clock_, wire_->executor(),
-                          first ? server_.limits_.head_timeout : server_.limits_.idle_timeout,
+                          first ? server_.limits_.first_timeout : server_.limits_.idle_timeout,
                           [this] { wire_->close(); });
     came = co_await wire_->fill(kHeadRead, "waiting for a request", deadline);
   } catch (const ConnectionLost&) {

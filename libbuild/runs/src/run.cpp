@@ -92,7 +92,7 @@ const std::optional<Result>& Run::result() {
   } catch (const std::exception& error) {
     if (dead) {
       // What it looked after has nobody now; where it had a control group it is ended all the same.
-      Cgroup::end(cgroup_name(command_));
+      Cgroup::end(cgroup_name(command_.id, directory_.get()));
       result_ = Result{.ending = Ending::lost, .text = "its supervisor died", .killed = {}};
     }
   }

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace build::runs {
@@ -26,6 +27,12 @@ base::UniqueFd open_temporary(int directory, const char* name) {
 }
 
 }  // namespace
+
+std::string cgroup_name(const std::string& id, int directory) {
+  struct stat status {};
+  ::fstat(directory, &status);
+  return "xbuild-run-" + id + "-" + std::to_string(status.st_ino);
+}
 
 void make_room_for_run_file(int directory, const char* name, std::size_t size) {
   const base::UniqueFd fd = open_temporary(directory, name);

@@ -1,8 +1,6 @@
 // The files in a run's directory beside its spool.
 #pragma once
 
-#include <build/runs/records.h>
-
 #include <cstddef>
 #include <string>
 
@@ -20,8 +18,8 @@ inline constexpr const char* kLeaseFile = "lease";
 inline constexpr const char* kLeaseFromRun = "../../lease";
 inline constexpr std::size_t kMaxCommand = 16 << 20, kMaxResult = 16 << 10;
 
-/// That of a run's control group.
-inline std::string cgroup_name(const Command& command) { return "xbuild-run-" + command.id; }
+/// That of a run's control group: other workers of this machine may have runs of the same id.
+std::string cgroup_name(const std::string& id, int directory);
 
 /// Sees to it that a later write_run_file() of up to `size` bytes finds room.
 void make_room_for_run_file(int directory, const char* name, std::size_t size);

@@ -113,7 +113,7 @@ class Supervisor {
     make_room_for_run_file(kDirectoryFd, kResultFile, kMaxResult);
     if (::renameat(kDirectoryFd, kCommandFile, kDirectoryFd, kClaimedFile) != 0)
       throw std::system_error(errno, std::generic_category(), "cannot claim the run");
-    if (auto cgroup = Cgroup::make(cgroup_name(command_))) cgroup_.emplace(std::move(*cgroup));
+    if (auto cgroup = Cgroup::make(cgroup_name(command_.id, kDirectoryFd))) cgroup_.emplace(std::move(*cgroup));
     began_ = last_output_ = now();
     if (command_.lease != 0) lease_check_ = began_;
     child_ = start_child(command_, cgroup_ ? &*cgroup_ : nullptr);

@@ -48,6 +48,9 @@ struct CertificatePem {
   std::string private_key;  ///< PEM
 };
 
+/// From two files. Throws std::runtime_error that names the one that cannot be read.
+CertificatePem read_certificate(const std::filesystem::path& certificate, const std::filesystem::path& private_key);
+
 /// A new self-signed ECDSA P-256 certificate of a server with the given DNS names and IP addresses. Whoever puts
 /// it in a file of trusted certificates trusts it. `common_name` has at most 64 bytes. Throws
 /// std::invalid_argument for names that do not fit into a certificate.

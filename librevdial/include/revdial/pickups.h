@@ -1,12 +1,12 @@
-// The server's half of a pick-up: which Dialer a new connection belongs to.
+// The server's half of a pick-up: which dial a new connection belongs to.
 //
-// A listener picks a connection up with `GET <connPath>?revdial.dialer=<id>` on a new TLS connection. The
+// A listener picks a connection up with `GET <connPath>?revdial.dialer=<token>` on a new TLS connection. The
 // HTTP server above does, in its handler for connPath:
 //
-//   const revdial::PickupAnswer answer = revdial::check_pickup(request.secure(), method, id, pickups);
+//   const revdial::PickupAnswer answer = revdial::check_pickup(request.secure(), method, token, pickups);
 //   if (answer.status != 101) -> answer with status, text (+ "\n") and, if set, `Allow: <allow>`
 //   stream = take the connection over after writing revdial::kSwitchResponse in a write of its own
-//   pickups.offer(id, std::move(stream));
+//   pickups.offer(token, std::move(stream));
 //
 // Threads: one executor, the one its Dialers live on.
 #pragma once
@@ -22,20 +22,24 @@
 
 namespace revdial {
 
-/// The query (or form) parameter of a pick-up request that holds the dialer's id.
+/// The query (or form) parameter of a pick-up request that holds the token. The original has one value for all of a
+/// session, the dialer's id, hence the name.
 inline constexpr std::string_view kDialerParameter = "revdial.dialer";
+
+inline constexpr std::size_t kTokenDigits = 32;
 
 /// Fills the span with random bytes that nobody can guess.
 using RandomBytes = std::function<void(std::span<std::byte>)>;
 
-/// A new dialer id: 16 bytes of `random` as 32 lower-case hexadecimal digits. It is the only credential of a
-/// pick-up, so it belongs in no log and on no page.
-std::string make_dialer_id(const RandomBytes& random);
+/// A new token: 16 bytes of `random` as 32 lower-case hexadecimal digits. It is good for one pick-up, and the only
+/// credential of it, so it belongs in no log and on no page.
+std::string make_pickup_token(const RandomBytes& random);
 
 enum class PickupResult {
   taken,           ///< a waiting dial has it
-  nobody_waiting,  ///< the dialer exists but no dial waits (any more): the connection was closed
-  unknown_dialer,  ///< no such dialer (any more): the connection was closed
+  kept,            ///< it was asked for to be ready for the next dial
+  nobody_waiting,  ///< the dial has given up: the connection was closed
+  unknown_token,   ///< no such token (any more): the connection was closed
 };
 
 /// Where pick-up connections find their Dialer. Must outlive its Dialers.
@@ -45,8 +49,10 @@ class Pickups {
   class Taker {
    public:
     virtual ~Taker() = default;
-    /// Takes a connection whose 101 has been written, or closes it.
-    virtual PickupResult take(io::StreamPtr connection) = 0;
+    /// Whether that token, which was added for it, is still good.
+    virtual bool expects(std::string_view token) = 0;
+    /// Takes a connection whose 101 has been written, or closes it; removes the token.
+    virtual PickupResult take(std::string_view token, io::StreamPtr connection) = 0;
   };
 
   Pickups();
@@ -54,23 +60,23 @@ class Pickups {
   Pickups(const Pickups&) = delete;
   Pickups& operator=(const Pickups&) = delete;
 
-  /// Whether a Dialer with this id is alive. Half of the id is compared in constant time.
-  bool knows(std::string_view dialer_id) const;
+  /// Whether a pick-up with this token is to come. Half of the token is compared in constant time.
+  bool knows(std::string_view token) const;
 
-  /// Hands a connection, whose 101 has been written, to the dial of this Dialer that waits longest.
+  /// Hands a connection, whose 101 has been written, to the dial that the token was made for; the token is used up.
   /// Consumes `connection` in any case.
-  PickupResult offer(std::string_view dialer_id, io::StreamPtr connection);
+  PickupResult offer(std::string_view token, io::StreamPtr connection);
 
-  /// How many Dialers are alive.
+  /// How many pick-ups may come.
   std::size_t size() const noexcept;
 
-  /// For Dialer. Throws std::invalid_argument if `dialer_id` is not 32 lower-case hexadecimal digits or
+  /// For Dialer. Throws std::invalid_argument if `token` is not 32 lower-case hexadecimal digits or
   /// already there; the text does not name it.
-  void add(std::string_view dialer_id, Taker& taker);
-  void remove(std::string_view dialer_id) noexcept;
+  void add(std::string_view token, Taker& taker);
+  void remove(std::string_view token) noexcept;
 
  private:
-  Taker* find(std::string_view dialer_id) const;
+  Taker* find(std::string_view token) const;
 
   struct Table;
   std::unique_ptr<Table> table_;
@@ -84,8 +90,8 @@ struct PickupAnswer {
 };
 
 /// Checks in the original's order: 500 `handler requires TLS`, 405 with `Allow: GET`, 400 `unknown dialer`.
-/// A known dialer for which nobody waits gets its 101 like any other and is closed by offer(): another status
-/// would make the listener report a failed pick-up, which could then hit a dial that it has nothing to do with.
-PickupAnswer check_pickup(bool secure, std::string_view method, std::string_view dialer_id, const Pickups& pickups);
+/// The token of a dial that has given up gets its 101 like any other, and offer() closes the connection: another status
+/// would make the listener report a failed pick-up that nobody waits for.
+PickupAnswer check_pickup(bool secure, std::string_view method, std::string_view token, const Pickups& pickups);
 
 }  // namespace revdial

@@ -28,8 +28,6 @@ using buildlet::ReverseWorker;
 
 namespace {
 
-constexpr const char* kDialerId = "0123456789abcdef0123456789abcdef";
-
 Registration test_registration() {
   Registration registration;
   registration.host_type = "host-x";
@@ -69,7 +67,8 @@ struct Coordinator {
     if (request.starts_with("GET /revdial?revdial.dialer=")) {
       const std::string_view answer = revdial::kSwitchResponse;
       co_await stream->write(answer);
-      pickups.offer(kDialerId, std::move(stream));
+      const std::size_t token = request.find('=') + 1;
+      pickups.offer(request.substr(token, revdial::kTokenDigits), std::move(stream));
       co_return;
     }
     registrations.push_back(request);
@@ -82,7 +81,10 @@ struct Coordinator {
     const std::string_view answer = revdial::kSwitchResponse;
     co_await stream->write(answer);
     revdial::DialerOptions options;
-    options.id = kDialerId;
+    options.random = [](std::span<std::byte> bytes) {
+      static unsigned char next = 0;
+      for (std::byte& byte : bytes) byte = static_cast<std::byte>(next++);
+    };
     auto session = std::make_unique<revdial::Dialer>(std::move(stream), clock, pickups, options);
     dialer = session.get();
     const revdial::SessionEnd end = co_await session->run();

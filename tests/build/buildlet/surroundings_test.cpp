@@ -1,7 +1,6 @@
-// What a worker finds around it: the machine's numbers, a cloud's metadata, a proxy.
+// What a worker finds around it: the machine's numbers and a cloud's metadata.
 #include <build/buildlet/cloud_metadata.h>
 #include <build/buildlet/machine.h>
-#include <build/buildlet/proxy.h>
 #include <build/net/server.h>
 #include <io/event_loop.h>
 
@@ -161,65 +160,4 @@ TEST_CASE("user data are JSON, plain or in base64") {
                                  std::string(100'000, '['), "{\"a\":" + std::string(100'000, '[')}) {
     CHECK_THROWS_AS(parse_ec2_user_data(bad), std::invalid_argument);
   }
-}
-
-TEST_CASE("a proxy is used for what the environment says") {
-  const io::HostPort farm{"Farm.example.org", "443"};
-  const auto proxy = [&](std::map<std::string, std::string> all) {
-    const auto found = proxy_for(farm, variables(std::move(all)));
-    return found ? found->str() : "none";
-  };
-  CHECK(proxy({}) == "none");
-  CHECK(proxy({{"HTTPS_PROXY", "http://p:3128"}}) == "p:3128");
-  CHECK(proxy({{"https_proxy", "p"}}) == "p:80");
-  for (const char* exempt :
-       {"*", "example.org", ".example.org", "*.example.org", "farm.example.org:443", "x, EXAMPLE.org"}) {
-    CAPTURE(exempt);
-    CHECK(proxy({{"HTTPS_PROXY", "p:1"}, {"NO_PROXY", exempt}}) == "none");
-  }
-  for (const char* other : {"", "ample.org", "farm.example.org:444", "10.0.0.0/8", "example.org.", ","}) {
-    CAPTURE(other);
-    CHECK(proxy({{"HTTPS_PROXY", "p:1"}, {"NO_PROXY", other}}) == "p:1");
-  }
-  const auto lookup = variables({{"HTTPS_PROXY", "p:1"}, {"no_proxy", "10.0.0.0/8,fd00::/8,192.0.2.7"}});
-  CHECK(!proxy_for({"10.1.2.3", "443"}, lookup));
-  CHECK(!proxy_for({"fd00::7", "443"}, lookup));
-  CHECK(!proxy_for({"192.0.2.7", "443"}, lookup));
-  CHECK(!proxy_for({"localhost", "443"}, lookup));
-  CHECK(!proxy_for({"127.0.0.1", "443"}, lookup));
-  CHECK(proxy_for({"11.1.2.3", "443"}, lookup));
-  const std::string secret = error_of([&] { proxy_for(farm, variables({{"HTTPS_PROXY", "http://u:secret@p/"}})); });
-  CHECK(secret.find("HTTPS_PROXY is of no use") == 0);
-  CHECK(secret.find("secret") == std::string::npos);
-}
-
-TEST_CASE("a proxy's consent gives the connection, anything else an error") {
-  io::RealClock clock;
-  io::EventLoop loop;
-  const auto connect = [&](std::string answer, std::string* request = nullptr) {
-    io::StreamPair pair = io::make_memory_pair(loop.executor());
-    const std::shared_ptr<io::ByteStream> proxy = std::move(pair.second);
-    auto serve = [](std::shared_ptr<io::ByteStream> stream, std::string text, std::string* keep) -> io::Task<> {
-      std::string buffer(1024, '\0');
-      const io::asio::mutable_buffer into = io::asio::buffer(buffer);
-      const std::size_t n = co_await stream->read_some(into);
-      if (keep != nullptr) *keep = buffer.substr(0, n);
-      const std::string_view bytes = text;
-      co_await stream->write(bytes);
-      stream->close();
-    };
-    io::spawn(loop.executor(), serve(proxy, std::move(answer), request), [](std::exception_ptr) {});
-    constexpr io::Duration limit = std::chrono::seconds{10};
-    return error_of([&] {
-      value_of(loop, connect_through(std::move(pair.first), {"p", "3128"}, {"farm", "443"}, clock, limit));
-    });
-  };
-  std::string request;
-  CHECK(connect("HTTP/1.1 200 Connection established\r\n\r\n", &request) == "");
-  CHECK(request == "CONNECT farm:443 HTTP/1.1\r\nHost: p\r\n\r\n");
-  CHECK(connect("HTTP/1.1 403 No\r\n\r\n") == "the proxy p:3128 gave no connection to farm:443: it answered 403 No");
-  CHECK(connect("HTTP/1.1 200 OK\r\n\r\nx").ends_with("it sent bytes before they were asked for"));
-  CHECK(connect("HTTP/1.1 200 OK\r\n").ends_with("it closed the connection"));
-  CHECK(connect("SSH-2.0-x\r\n\r\n") != "");
-  CHECK(connect("HTTP/1.1 200 " + std::string(100'000, 'x')) != "");
 }

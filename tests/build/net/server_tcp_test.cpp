@@ -92,7 +92,7 @@ TEST_CASE("one TCP connection carries several exchanges with large bodies") {
 TEST_CASE("at the cap of connections idle ones make room for new ones") {
   TcpWorld world;
   Server server(world.loop.executor(), world.clock, echo_path,
-                {.head_timeout = 1h, .idle_timeout = 1h, .max_connections = 2});
+                {.head_timeout = 1h, .first_timeout = 1h, .idle_timeout = 1h, .max_connections = 2});
   int answered = 0;
   std::size_t closed = 0;
   serve_while(world, server, push_out_the_idle_one(world, answered, closed));

@@ -43,7 +43,7 @@ struct WorkerTrust {
 class WorkerSession {
  public:
   WorkerSession(io::Executor executor, io::Clock& clock, io::StreamPtr control, revdial::Pickups& pickups,
-                std::string dialer_id, model::Session record);
+                revdial::RandomBytes random, model::Session record);
 
   const model::Session& record() const { return record_; }
   buildlet::Worker& worker() { return worker_; }

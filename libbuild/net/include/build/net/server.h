@@ -30,8 +30,8 @@ namespace build::net {
 struct ServerLimits {
   io::HeadLimits head;
   io::ChunkLimits chunks;
-  io::Duration head_timeout = std::chrono::seconds{10};   ///< for a whole request head, from its first byte; on a
-                                                          ///< new connection also until the first byte
+  io::Duration head_timeout = std::chrono::seconds{10};   ///< for a whole request head, from its first byte
+  io::Duration first_timeout = std::chrono::seconds{10};  ///< until the first byte on a new connection
   io::Duration idle_timeout = std::chrono::minutes{2};    ///< between two requests
   io::Duration body_timeout = std::chrono::seconds{30};   ///< for the next bytes of a request body
   io::Duration write_timeout = std::chrono::seconds{30};  ///< for the client to take up to 32 KiB
