@@ -20,9 +20,9 @@ constexpr std::string_view kSourceStep = "source";
 
 constexpr std::array<std::string_view, 5> kTopKeys{"coordinator", "access", "retention", "builder", "repository"};
 constexpr std::array<std::string_view, 3> kRetentionKeys{"log_days", "log_megabytes", "result_days"};
-constexpr std::array<std::string_view, 9> kCoordinatorKeys{"listen",          "web_listen",   "state_dir",
-                                                           "tls_certificate", "tls_key",      "tls_names",
-                                                           "master_key_file", "max_attempts", "drain_limit"};
+constexpr std::array<std::string_view, 10> kCoordinatorKeys{
+    "listen",    "web_listen",      "state_dir",    "tls_certificate", "tls_key",
+    "tls_names", "master_key_file", "max_attempts", "lease",           "drain_limit"};
 constexpr std::array<std::string_view, 4> kAccessKeys{"read", "local", "hsts", "token"};
 constexpr std::array<std::string_view, 3> kTokenKeys{"name", "role", "sha256"};
 constexpr std::array<std::string_view, 3> kBuilderKeys{"name", "host_type", "env"};
@@ -68,6 +68,7 @@ void read_coordinator(const std::string& file, const toml::table& table, const s
     section.refuse("tls_names",
                    "tls_names are for a certificate that is made on the first start, but tls_certificate is given");
   config.max_attempts = section.integer("max_attempts", 1, 100).value_or(config.max_attempts);
+  config.lease = section.duration("lease").value_or(config.lease);
   config.drain_limit = section.duration("drain_limit", std::chrono::seconds(0)).value_or(config.drain_limit);
 }
 

@@ -18,6 +18,7 @@ farm::Rules rules_of(const config::FarmConfig& config) {
   farm::Rules rules;
   rules.max_attempts = config.max_attempts;
   rules.retry_pause = kRetryPause;
+  rules.lease = config.lease;
   for (const auto& builder : config.builders)
     rules.builders.push_back({.name = builder.name, .host_type = builder.host_type});
   for (const auto& repository : config.repositories)
@@ -126,6 +127,8 @@ io::Task<> Coordinator::until_idle() {
 void Coordinator::act(const farm::Action& action) {
   if (const auto* start = std::get_if<farm::StartAttempt>(&action)) {
     start_attempt(*start);
+  } else if (const auto* again = std::get_if<farm::ResumeAttempt>(&action)) {
+    resume(*again);
   } else if (const auto* stop = std::get_if<farm::StopAttempt>(&action)) {
     stop_attempt(*stop);
   } else if (const auto* close = std::get_if<farm::CloseSession>(&action)) {
@@ -135,13 +138,30 @@ void Coordinator::act(const farm::Action& action) {
 
 void Coordinator::stop_attempt(const farm::StopAttempt& stop) {
   const auto found = attempts_.find({stop.build, stop.attempt});
-  if (found == attempts_.end()) return;
+  if (found == attempts_.end()) {
+    report_lost(stop.build, stop.attempt, stop.lease, "nothing of it is known here");
+    return;
+  }
   found->second.runner->stop();
   found->second.stop_limit = seams_.clock.call_after(seams_.executor, kStopLimit, [this, session = stop.session] {
     hub_.close(session, "it did not stop a cancelled build within " +
                             std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kStopLimit).count()) +
                             " s");
   });
+}
+
+// Nothing here finds runs again yet, and no worker says that it keeps any: this is what would become of them.
+void Coordinator::resume(const farm::ResumeAttempt& again) {
+  report_lost(again.build.id, again.attempt.number, again.attempt.lease,
+              "what ran when its worker went away cannot be taken up again");
+}
+
+void Coordinator::report_lost(model::BuildId build, int attempt, model::LeaseNumber lease, std::string why) {
+  loop_.post(farm::AttemptEnded{.build = build,
+                                .attempt = attempt,
+                                .lease = lease,
+                                .outcome = model::AttemptOutcome::lost,
+                                .why = std::move(why)});
 }
 
 void Coordinator::start_attempt(const farm::StartAttempt& start) {
@@ -156,11 +176,7 @@ void Coordinator::start_attempt(const farm::StartAttempt& start) {
   if (repository == nullptr || builder == nullptr || watch == watches_.end())
     missing = "the repository or the builder is no longer configured";
   if (!missing.empty()) {
-    loop_.post(farm::AttemptEnded{.build = start.build.id,
-                                  .attempt = start.attempt.number,
-                                  .lease = start.attempt.lease,
-                                  .outcome = model::AttemptOutcome::lost,
-                                  .why = missing});
+    report_lost(start.build.id, start.attempt.number, start.attempt.lease, std::move(missing));
     return;
   }
   seams_.log.info("a build starts", {{"build", std::to_string(start.build.id.value)},

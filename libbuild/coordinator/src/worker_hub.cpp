@@ -149,7 +149,7 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
   model::Session record = check_registration(request);
   if (stopping_) throw HttpError(503, "the coordinator is stopping");
   record.id = model::SessionId(base::random_id(random_));
-  if (record.worker.empty()) record.worker = model::WorkerId("session/" + record.id.value);
+  if (record.worker.empty()) record.worker = model::nameless_worker(record.id);
   co_await make_room_for(record);
   record.connected = clock_.wall_now();
   io::StreamPtr control = co_await response.hijack(std::string(revdial::kSwitchResponse));

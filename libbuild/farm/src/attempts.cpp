@@ -24,6 +24,7 @@ void Farm::begin_attempt(Item& item, Worker& worker, Round& round) {
   attempt.worker = worker.session.worker;
   attempt.hostname = worker.session.hostname;
   attempt.started = round.now;
+  attempt.resumable = keeps_runs(worker.session);
 
   item.lease = model::Lease{};
   item.lease.number = last_lease_;
@@ -33,7 +34,8 @@ void Farm::begin_attempt(Item& item, Worker& worker, Round& round) {
   item.lease.attempt = attempt.number;
   item.lease.granted = round.now;
 
-  worker.build = build.id;
+  worker.holding.build = build.id;
+  worker.holding.resumable = attempt.resumable;
   item.steps.clear();
   item.attempt = attempt;
   round.decision.changes.push_back(build);
@@ -57,30 +59,58 @@ void Farm::close_attempt(Item& item, model::AttemptOutcome outcome, const std::s
   item.attempt->ended = round.now;
   item.attempt->why = why;
   changes.push_back(*item.attempt);
-  const auto worker = workers_.find(item.attempt->session);
-  const bool held = worker != workers_.end() && worker->second.build == item.build.id;
-  if (held) {
-    worker->second.build.reset();
-    worker->second.turn = ++last_turn_;
-  }
-  if (held && cancelled) {
-    worker->second.stopping = item.lease;
-  } else if (item.lease.number == item.attempt->lease) {
-    item.lease.released = round.now;
-    changes.push_back(item.lease);
-  }
+  let_go(item, round);
   item.attempt.reset();
   item.steps.clear();
 }
 
+// Whoever holds the lease of an attempt that ended holds it on if that was cancelled, until it has stopped.
+void Farm::let_go(Item& item, Round& round) {
+  const auto worker = workers_.find(item.attempt->session);
+  const auto absence = absences_.find(item.attempt->worker);
+  Holding* holding = nullptr;
+  if (worker != workers_.end())
+    holding = &worker->second.holding;
+  else if (absence != absences_.end())
+    holding = &absence->second.holding;
+  const bool held = holding != nullptr && holding->build == item.build.id;
+  if (held) holding->build.reset();
+  if (held && item.attempt->outcome == model::AttemptOutcome::cancelled) {
+    holding->stopping = item.lease;
+  } else if (item.lease.number == item.attempt->lease) {
+    item.lease.released = round.now;
+    round.decision.changes.push_back(item.lease);
+  }
+  if (worker != workers_.end() && held)
+    worker->second.turn = ++last_turn_;
+  else if (held && holding->none())
+    absences_.erase(absence);
+}
+
+// Whether the event is about an attempt that was cancelled.
+bool Farm::has_stopped(const AttemptEnded& event, Round& round) {
+  for (auto& [session, worker] : workers_) {
+    if (!worker.holding.stops(event.build, event.lease)) continue;
+    release(worker.holding, round);
+    worker.turn = ++last_turn_;
+    return true;
+  }
+  const auto absence = std::find_if(absences_.begin(), absences_.end(), [&event](const auto& entry) {
+    return entry.second.holding.stops(event.build, event.lease);
+  });
+  if (absence == absences_.end()) return false;
+  release(absence->second.holding, round);
+  absences_.erase(absence);
+  return true;
+}
+
 // What was cancelled there has stopped.
-void Farm::release(Worker& worker, Round& round) {
-  worker.stopping->released = round.now;
-  round.decision.changes.push_back(*worker.stopping);
-  const auto retried = items_.find(worker.stopping->build);
+void Farm::release(Holding& holding, Round& round) {
+  holding.stopping->released = round.now;
+  round.decision.changes.push_back(*holding.stopping);
+  const auto retried = items_.find(holding.stopping->build);
   if (retried != items_.end()) retried->second.stopping_on.reset();
-  worker.stopping.reset();
-  worker.turn = ++last_turn_;
+  holding.stopping.reset();
 }
 
 void Farm::lose_attempt(Item& item, const std::string& why, Round& round) {

@@ -76,7 +76,7 @@ void Farm::on(const WorkerConnected& event, Round& round) {
   worker.session.why.clear();
   worker.turn = ++last_turn_;
   round.decision.changes.push_back(worker.session);
-  workers_.emplace(session.id, std::move(worker));
+  come_back(workers_.emplace(session.id, std::move(worker)).first->second, round);
   start_what_can_start(round);
 }
 
@@ -105,9 +105,7 @@ void Farm::on(const AttemptEnded& event, Round& round) {
     throw std::invalid_argument("an attempt of build " + std::to_string(event.build.value) +
                                 " was reported as ended with the outcome \"" + std::string(name_of(event.outcome)) +
                                 "\"");
-  for (auto& [session, worker] : workers_) {
-    if (!worker.stopping || worker.stopping->number != event.lease || worker.stopping->build != event.build) continue;
-    release(worker, round);
+  if (has_stopped(event, round)) {
     start_what_can_start(round);
     return;
   }
@@ -131,7 +129,9 @@ void Farm::on(const CancelBuild& event, Round& round) {
   Item& item = found->second;
   const std::string why = "cancelled by " + event.by;
   if (item.attempt) {
-    round.decision.actions.push_back(StopAttempt{event.build, item.attempt->number, item.attempt->session});
+    const model::Attempt& attempt = *item.attempt;
+    if (workers_.count(attempt.session) != 0)
+      round.decision.actions.push_back(StopAttempt{event.build, attempt.number, attempt.session, attempt.lease});
     close_attempt(item, model::AttemptOutcome::cancelled, why, round);
   }
   finish(event.build, model::Result::cancelled, why, round);
@@ -160,7 +160,9 @@ void Farm::on(const RetryBuild& event, Round& round) {
   item.since = round.now;
   item.branch = branch_index(old.repository, old.branch);
   for (const auto& [session, worker] : workers_)
-    if (worker.stopping && worker.stopping->build == old.id) item.stopping_on = session;
+    if (worker.holding.stopping && worker.holding.stopping->build == old.id) item.stopping_on = worker.session.worker;
+  for (const auto& [worker, absence] : absences_)
+    if (absence.holding.stopping && absence.holding.stopping->build == old.id) item.stopping_on = worker;
   item.build = old;
   item.build.host_type = rule_of(old.builder)->host_type;
   item.build.state = model::BuildState::waiting;
@@ -196,12 +198,18 @@ void Farm::end_session(const model::SessionId& id, const std::string& why, Round
   worker.session.ended = round.now;
   worker.session.why = why;
   round.decision.changes.push_back(worker.session);
-  if (worker.build) {
-    Item& item = items_.at(*worker.build);
-    round.decision.actions.push_back(StopAttempt{item.build.id, item.attempt->number, id});
+  if (worker.holding.resumable && !worker.holding.none()) {
+    Absence& absence = absences_[worker.session.worker];
+    absence.holding = std::exchange(worker.holding, {});
+    absence.hostname = worker.session.hostname;
+    wait_for(absence, why, round);
+  }
+  if (worker.holding.build) {
+    Item& item = items_.at(*worker.holding.build);
+    round.decision.actions.push_back(StopAttempt{item.build.id, item.attempt->number, id, item.attempt->lease});
     lose_attempt(item, why, round);
   }
-  if (worker.stopping) release(worker, round);
+  if (worker.holding.stopping) release(worker.holding, round);
   workers_.erase(found);
   remember_ended(id);
 }

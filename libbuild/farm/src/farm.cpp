@@ -1,9 +1,11 @@
 // Taking up rows, and what follows from finding them.
 //
-// The state is items_ (builds that are not finished), workers_ (sessions that have not ended) and what must be known
-// of the past: branches with their heads, which builds there were, the last numbers given out. Every change of it is
-// also put into the round's decision as a row, so the rows alone give the same state again. Invariants: a build runs if
-// and only if its item has an attempt; a worker's `build` is that of the one running attempt whose session it is.
+// The state is items_ (builds that are not finished), workers_ (sessions that have not ended), absences_ (workers
+// without a session that still hold a lease) and what must be known of the past: branches with their heads, which
+// builds there were, the last numbers given out. Every change of it is also put into the round's decision as a row, so
+// the rows alone give the same state again (but for how long a worker is away: a start begins to wait anew).
+// Invariants: a build runs if and only if its item has an attempt; a lease that is not released is held by one worker
+// or one absence.
 //
 // Functions called from another file of this part take a Round, not a time: the part's objects then refer to nothing of
 // <chrono>, which a check looks for.
@@ -47,34 +49,41 @@ Farm::Farm(Rules rules, model::OpenRows rows)
     worker.session = std::move(session);
     workers_.emplace(worker.session.id, worker);
   }
-  for (model::Lease& lease : rows.leases) take_up_lease(std::move(lease));
+  for (model::Lease& lease : rows.leases) take_up_lease(std::move(lease), rows.stopping);
 }
 
-// A lease that is held belongs to a running attempt, or to a cancelled one that had not stopped yet.
-void Farm::take_up_lease(model::Lease lease) {
+// A lease that is held belongs to a running attempt, or to a cancelled one that had not stopped yet and may go on.
+void Farm::take_up_lease(model::Lease lease, const std::vector<model::Attempt>& stopping) {
   last_lease_ = std::max(last_lease_, lease.number);
   const auto found = items_.find(lease.build);
   if (found != items_.end() && found->second.attempt && found->second.attempt->lease == lease.number) {
     found->second.lease = std::move(lease);
     return;
   }
-  const auto worker = workers_.find(lease.session);
-  if (worker != workers_.end() && !worker->second.stopping)
-    worker->second.stopping = std::move(lease);
-  else
+  const auto attempt = std::find_if(stopping.begin(), stopping.end(),
+                                    [&lease](const model::Attempt& ended) { return ended.lease == lease.number; });
+  if (attempt == stopping.end() || !attempt->resumable || absences_.count(lease.worker) != 0) {
     stray_leases_.push_back(std::move(lease));
+    return;
+  }
+  if (found != items_.end()) found->second.stopping_on = lease.worker;
+  Absence& absence = absences_[lease.worker];
+  absence.hostname = attempt->hostname;
+  absence.holding.resumable = true;
+  absence.holding.stopping = std::move(lease);
 }
 
 Decision Farm::start(model::Time now) {
   const std::string why_restarted = "the coordinator was restarted";
   Round round{now, {}};
+  for (auto& [worker, absence] : absences_) wait_for(absence, why_restarted, round);
   std::vector<model::BuildId> ids;
   ids.reserve(items_.size());
   for (const auto& [id, item] : items_) ids.push_back(id);
   for (const model::BuildId id : ids) {
     Item& item = items_.at(id);
     if (item.attempt) {
-      lose_attempt(item, why_restarted, round);
+      take_up_attempt(item, why_restarted, round);
       if (const auto waits = items_.find(id); waits != items_.end()) waits->second.not_before.reset();
     } else if (item.build.state != model::BuildState::waiting) {
       item.build.state = model::BuildState::waiting;

@@ -3,23 +3,12 @@
 #include <build/farm/farm.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
+
+#include "text.h"
 
 namespace build::farm {
 
 namespace {
-
-std::string utc_text(model::Time time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const auto second = std::chrono::floor<std::chrono::seconds>(time - day).count();
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d UTC", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(second / 3600),
-                static_cast<int>(second / 60 % 60), static_cast<int>(second % 60));
-  return text;
-}
 
 std::string ahead_text(std::size_t count) {
   if (count == 0) return "no build is ahead";
@@ -36,6 +25,7 @@ bool Farm::starts_before(const Item& a, const Item& b) const {
 }
 
 void Farm::start_what_can_start(Round& round) {
+  end_waits(round);
   end_pauses(round);
   if (draining_) return;
   std::set<model::HostType> host_types;
@@ -59,6 +49,8 @@ std::optional<model::Time> Farm::due() const {
   std::optional<model::Time> first;
   for (const auto& [id, item] : items_)
     if (item.not_before && !item.attempt && (!first || *item.not_before < *first)) first = item.not_before;
+  for (const auto& [worker, absence] : absences_)
+    if (!first || absence.until < *first) first = absence.until;
   return first;
 }
 
@@ -106,10 +98,9 @@ std::optional<Waiting> Farm::explain(model::BuildId id) const {
   if (draining_) {
     waiting.label = "draining";
     waiting.sentence = "waits for the coordinator's next start: the coordinator is draining";
-  } else if (const auto worker = item.stopping_on ? workers_.find(*item.stopping_on) : workers_.end();
-             worker != workers_.end()) {
+  } else if (item.stopping_on) {
     waiting.label = "stopping";
-    waiting.sentence = "waits until its cancelled attempt has stopped on " + worker->second.session.hostname;
+    waiting.sentence = "waits until its cancelled attempt has stopped on " + where_it_stops(*item.stopping_on);
   } else if (item.not_before) {
     waiting.label = "pausing";
     waiting.sentence =
@@ -154,8 +145,9 @@ std::vector<model::Session> Farm::sessions() const {
 std::optional<model::BuildId> Farm::leased_to(const model::SessionId& session) const {
   const auto found = workers_.find(session);
   if (found == workers_.end()) return std::nullopt;
-  if (found->second.stopping) return found->second.stopping->build;
-  return found->second.build;
+  const Holding& holding = found->second.holding;
+  if (holding.stopping) return holding.stopping->build;
+  return holding.build;
 }
 
 bool Farm::draining(const model::SessionId& session) const {

@@ -1,5 +1,6 @@
 #include <build/model/records.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -38,6 +39,14 @@ std::optional<Enum> find_value(const NameTable<Enum, N>& table, std::string_view
 }
 
 }  // namespace
+
+WorkerId nameless_worker(const SessionId& session) { return WorkerId("session/" + session.value); }
+
+bool keeps_runs(const Session& session) {
+  const auto& features = session.features;
+  return session.worker != nameless_worker(session.id) &&
+         std::find(features.begin(), features.end(), kRunsFeature) != features.end();
+}
 
 std::string_view name_of(BuildState state) { return find_name(kBuildStates, state); }
 std::string_view name_of(Result result) { return find_name(kResults, result); }

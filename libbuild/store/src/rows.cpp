@@ -31,11 +31,11 @@ constexpr Sql kWriteBuild{
     " attempts_before = excluded.attempts_before"};
 constexpr Sql kWriteAttempt{
     "write an attempt",
-    "INSERT INTO attempts (build, number, lease, session, worker, hostname, started, ended, outcome, why)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO attempts (build, number, lease, session, worker, hostname, started, ended, outcome, why, resumable)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (build, number) DO UPDATE SET lease = excluded.lease, session = excluded.session,"
     " worker = excluded.worker, hostname = excluded.hostname, started = excluded.started, ended = excluded.ended,"
-    " outcome = excluded.outcome, why = excluded.why"};
+    " outcome = excluded.outcome, why = excluded.why, resumable = excluded.resumable"};
 constexpr Sql kWriteStep{
     "write a step",
     "INSERT INTO steps (build, attempt, step_index, name, command, run, started, ended, outcome, status)"
@@ -68,7 +68,8 @@ constexpr Sql kWriteClearedResult{
 #define XBUILD_BUILD_COLUMNS                                                                                      \
   "id, repository, branch, hash, builder, host_type, position, state, result, attempts, accepted, finished, why," \
   " retries, attempts_before"
-#define XBUILD_ATTEMPT_COLUMNS "build, number, lease, session, worker, hostname, started, ended, outcome, why"
+#define XBUILD_ATTEMPT_COLUMNS \
+  "build, number, lease, session, worker, hostname, started, ended, outcome, why, resumable"
 #define XBUILD_STEP_COLUMNS "build, attempt, step_index, name, command, run, started, ended, outcome, status"
 #define XBUILD_SESSION_COLUMNS \
   "id, worker, instance, host_type, hostname, version, features, peer, dev_key, connected, ended, why"
@@ -111,9 +112,16 @@ constexpr Sql kReadOpenBuilds{"read the open builds",
 constexpr Sql kReadOpenAttempts{"read the running attempts",
                                 "SELECT " XBUILD_ATTEMPT_COLUMNS
                                 " FROM attempts WHERE outcome = 'running' ORDER BY build, number"};
-constexpr Sql kReadOpenSteps{"read the running steps",
+constexpr Sql kReadStoppingAttempts{"read the attempts that hold a worker though they ended",
+                                    "SELECT " XBUILD_ATTEMPT_COLUMNS
+                                    " FROM attempts WHERE outcome <> 'running' AND (build, number) IN"
+                                    " (SELECT build, attempt FROM leases WHERE released IS NULL)"
+                                    " ORDER BY build, number"};
+constexpr Sql kReadOpenSteps{"read the running attempts' steps",
                              "SELECT " XBUILD_STEP_COLUMNS
-                             " FROM steps WHERE outcome = 'running' ORDER BY build, attempt, step_index"};
+                             " FROM steps WHERE (build, attempt) IN"
+                             " (SELECT build, number FROM attempts WHERE outcome = 'running')"
+                             " ORDER BY build, attempt, step_index"};
 constexpr Sql kReadOpenLeases{"read the leases that are held",
                               "SELECT number, worker, session, build, attempt, granted, released FROM leases"
                               " WHERE released IS NULL ORDER BY number"};
@@ -224,6 +232,7 @@ void write(Database& database, const model::Attempt& attempt) {
       .bind(number_of(attempt.ended))
       .bind(name_of(attempt.outcome))
       .bind(attempt.why)
+      .bind(attempt.resumable ? 1 : 0)
       .run();
 }
 
@@ -330,7 +339,8 @@ model::Attempt attempt_from(Query& row) {
           .started = time_from(row.integer()),
           .ended = time_from(row.optional_integer()),
           .outcome = required(model::attempt_outcome_from(row.text())),
-          .why = row.text()};
+          .why = row.text(),
+          .resumable = row.integer() != 0};
 }
 
 model::Step step_from(Query& row) {
@@ -490,6 +500,7 @@ model::OpenRows read_open(Database& database) {
   model::OpenRows rows;
   rows.builds = read_all(database, kReadOpenBuilds, build_from);
   rows.attempts = read_all(database, kReadOpenAttempts, attempt_from);
+  rows.stopping = read_all(database, kReadStoppingAttempts, attempt_from);
   rows.steps = read_all(database, kReadOpenSteps, step_from);
   rows.leases = read_all(database, kReadOpenLeases, lease_from);
   rows.sessions = read_all(database, kReadOpenSessions, session_from);

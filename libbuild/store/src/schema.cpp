@@ -213,10 +213,17 @@ ALTER TABLE coordinator ADD COLUMN last_build INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE coordinator ADD COLUMN last_lease INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// A start reads all steps of the attempts that run, so that their index by outcome is not used any more.
+constexpr const char* kResumableAttempts = R"sql(
+ALTER TABLE attempts ADD COLUMN resumable INTEGER NOT NULL DEFAULT 0 CHECK (resumable IN (0, 1));
+DROP INDEX steps_open;
+)sql";
+
 constexpr std::array kMigrations{
     Migration{1, "commits, builds, attempts, steps, leases and sessions", kFirstSchema},
     Migration{2, "cancelled builds and cleared results", kCancelAndRetry},
     Migration{3, "removed logs and forgotten builds", kRetention},
+    Migration{4, "attempts that go on without their session", kResumableAttempts},
 };
 
 constexpr Sql kMakeMigrationTable{"make the table of migrations",

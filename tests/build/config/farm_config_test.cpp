@@ -22,6 +22,7 @@ tls_certificate = "tls/cert.pem"
 tls_key = "/keys/../key.pem"
 master_key_file = "master.key"
 max_attempts = 5
+lease = "2h"
 drain_limit = "0s"
 
 [retention]
@@ -73,6 +74,7 @@ command = "true"
       .tls_key = "/key.pem",
       .master_key_file = "/etc/farm/master.key",
       .max_attempts = 5,
+      .lease = 2h,
       .drain_limit = 0s,
       .retention = {.log_age = std::chrono::days(30), .log_bytes = 500'000'000, .result_age = std::chrono::days(365)},
   };
@@ -100,6 +102,7 @@ command = "true"
 TEST_CASE("what is not given has its default") {
   const config::FarmConfig config = parse("[coordinator]\nstate_dir = \"state\"\n");
   CHECK(config == config::FarmConfig{.listen = "127.0.0.1:8119", .state_dir = "/etc/farm/state", .max_attempts = 3});
+  CHECK(config.lease == 30min);
   CHECK(config.drain_limit == 10min);
   CHECK(config.retention == config::RetentionConfig{.log_age = std::chrono::days(90)});
 }
@@ -108,13 +111,14 @@ TEST_CASE("what only a restart can change keeps its value, and is named") {
   const config::FarmConfig current = parse("[coordinator]\nstate_dir = \"state\"\nmax_attempts = 2\n");
   config::FarmConfig next = current;
   CHECK(config::keep_what_needs_a_restart(current, next).empty());
-  next = parse("[coordinator]\nstate_dir = \"elsewhere\"\nlisten = \":1\"\ndrain_limit = \"5s\"\n");
+  next = parse("[coordinator]\nstate_dir = \"elsewhere\"\nlisten = \":1\"\nlease = \"5m\"\ndrain_limit = \"5s\"\n");
   CHECK(config::keep_what_needs_a_restart(current, next) ==
         std::vector<std::string>{"listen has changed and is taken over by the next start only",
                                  "state_dir has changed and is taken over by the next start only"});
   CHECK(next.listen == current.listen);
   CHECK(next.state_dir == current.state_dir);
   CHECK(next.max_attempts == 3);
+  CHECK(next.lease == 5min);
   CHECK(next.drain_limit == 5s);
 }
 

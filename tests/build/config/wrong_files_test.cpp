@@ -43,10 +43,10 @@ const Wrong kWholeFiles[] = {
     {"[coordinator]\nstate_dir = 's'\nworkers = 2\n",
      "f:3: [coordinator] has no \"workers\"; it has listen, web_listen, state_dir, tls_certificate, tls_key, "
      "tls_names, "
-     "master_key_file, max_attempts, drain_limit"},
+     "master_key_file, max_attempts, lease, drain_limit"},
     {"[coordinator]\nstate_dir = 's'\nzzz = 1\nlisten_ = ':1'\naaa = 1\n",
      "f:3: [coordinator] has no \"zzz\"; it has listen, web_listen, state_dir, tls_certificate, tls_key, tls_names, "
-     "master_key_file, max_attempts, drain_limit"},
+     "master_key_file, max_attempts, lease, drain_limit"},
     {"[coordinator]\nstate_dir = 's'\nlistn = ':1'\n",
      "f:3: [coordinator] has no \"listn\" (did you mean \"listen\"?)"},
     {"[coordinator]\nstate_dir = 7\n", "f:2: state_dir of [coordinator] must be text in quotes, not a number"},
@@ -77,6 +77,12 @@ const Wrong kWholeFiles[] = {
      "f:3: max_attempts of [coordinator] must be a whole number from 1 to 100, not text"},
     {"[coordinator]\nstate_dir = 's'\nmax_attempts = 1.5\n",
      "f:3: max_attempts of [coordinator] must be a whole number from 1 to 100, not a number"},
+    {"[coordinator]\nstate_dir = 's'\nlease = 30\n",
+     "f:3: lease of [coordinator] must be text in quotes, not a number"},
+    {"[coordinator]\nstate_dir = 's'\nlease = '0s'\n", "f:3: lease \"0s\" is too short: it must be at least 1s"},
+    {"[coordinator]\nstate_dir = 's'\nlease = '721h'\n", "f:3: lease \"721h\" is too long: it must be at most 720h"},
+    {"[coordinator]\nstate_dir = 's'\nlease = 'forever'\n",
+     "f:3: lease \"forever\" is no length of time: write, for example, \"90s\", \"30m\" or \"1h30m\""},
     {"[coordinator]\nstate_dir = 's'\n[[builder]]\nhost_type = 'h'\n",
      "f:3: [[builder]] has no name: what the dashboard calls it"},
     {"[coordinator]\nstate_dir = 's'\n[[builder]]\nname = 'linux'\n",

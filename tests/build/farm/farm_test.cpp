@@ -11,18 +11,6 @@ using model::BuildState;
 using model::Result;
 using std::chrono::seconds;
 
-namespace {
-
-template <typename T>
-std::vector<T> actions_of(const Bench& bench) {
-  std::vector<T> result;
-  for (const Action& action : bench.actions)
-    if (const auto* wanted = std::get_if<T>(&action)) result.push_back(*wanted);
-  return result;
-}
-
-}  // namespace
-
 TEST_CASE("a whole build's life is driven by events alone") {
   Bench bench(one_builder());
   CHECK(bench.farm->idle());

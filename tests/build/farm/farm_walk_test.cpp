@@ -1,7 +1,7 @@
 // Random walks: many seeds, 20,000 events in all per walk length, every rule checked after each event.
 #include <doctest/doctest.h>
 
-#include "row_store.h"
+#include "liveness.h"
 
 #include <algorithm>
 #include <random>
@@ -16,21 +16,17 @@ using model::Result;
 
 namespace {
 
-/// Like REQUIRE, without doctest's work for each of millions of checks that pass.
-void must(bool holds, const char* rule) {
-  if (!holds) FAIL(rule);
-}
-
 class Walk {
  public:
   explicit Walk(unsigned seed) : random_(seed), bench_(usual_rules()) {
     bench_.rules.max_attempts = 1 + static_cast<int>(seed % 4);
+    bench_.rules.lease = std::chrono::seconds{20 + 10 * (seed % 3)};
     bench_.restart();
   }
 
   void step() {
     bench_.now += std::chrono::milliseconds{pick(5000)};
-    switch (pick(21)) {
+    switch (pick(22)) {
       case 0:
       case 1:
         see_commits();
@@ -73,6 +69,9 @@ class Walk {
       case 19:
         change_rules_or_drain();
         break;
+      case 20:
+        let_time_pass();
+        break;
       default:
         if (pick(6) == 0) restart();
     }
@@ -86,10 +85,12 @@ class Walk {
     int guard = 100000;
     while (!bench_.farm->idle() && --guard > 0) {
       const model::Build next = bench_.farm->unfinished().front();
-      if (next.state == BuildState::running)
-        bench_.end_attempt(next.id, AttemptOutcome::ok);
-      else
+      if (next.state == BuildState::waiting)
         feed(WorkerConnected{session(next.host_type.value)});
+      else if (bench_.farm->away(next.id) && pick(2) == 0)
+        let_time_pass();
+      else
+        end_attempt(next.id);
       if (guard % 10 == 0) check();
     }
     REQUIRE(guard > 0);
@@ -103,6 +104,7 @@ class Walk {
                       [](const auto& a) { return a.second.outcome == AttemptOutcome::cancelled; }));
   }
   std::size_t retries() const { return bench_.rows.cleared.size(); }
+  const Liveness& liveness() const { return liveness_; }
 
  private:
   unsigned pick(unsigned below) { return static_cast<unsigned>(random_() % below); }
@@ -110,11 +112,13 @@ class Walk {
   void feed(const Event& event) {
     last_events_.push_back(event);
     if (last_events_.size() > 50) last_events_.erase(last_events_.begin());
+    liveness_.before(event, bench_);
     bench_.feed(event);
     follow_actions();
   }
 
   void follow_actions() {
+    liveness_.after(bench_);
     for (const Action& action : bench_.actions) {
       const auto* start = std::get_if<StartAttempt>(&action);
       if (start == nullptr) continue;
@@ -141,7 +145,10 @@ class Walk {
     model::Session s;
     s.id = model::SessionId{"s" + std::to_string(++sessions_)};
     const std::string name = host_type + std::to_string(pick(4));
-    s.worker = model::WorkerId{name};
+    // Half of the workers keep their runs, most of the time; some of those cannot be known again.
+    const bool keeps = (name.back() - '0') % 2 == 0 && pick(8) != 0;
+    if (keeps) s.features = {"runs"};
+    s.worker = keeps && pick(8) == 0 ? model::nameless_worker(s.id) : model::WorkerId{name};
     s.hostname = name;
     s.host_type = model::HostType{host_type};
     s.connected = bench_.now;
@@ -156,6 +163,14 @@ class Walk {
     feed(SessionEnded{open[pick(static_cast<unsigned>(open.size()))].id, "the connection was reset"});
   }
 
+  void let_time_pass() {
+    const auto due = bench_.farm->due();
+    if (due) bench_.now = std::max(bench_.now, *due);
+    feed(TimePassed{});
+    for (const model::Attempt& attempt : bench_.rows.running_rows().attempts)
+      if (const auto away = bench_.farm->away(attempt.build)) must(away->until > bench_.now, "a wait has an end");
+  }
+
   std::optional<model::Attempt> some_attempt() {
     const auto running = bench_.rows.running_rows().attempts;
     if (running.empty()) return std::nullopt;
@@ -167,6 +182,11 @@ class Walk {
     if (!attempt) return;
     const auto outcome = static_cast<AttemptOutcome>(pick(3));
     feed(StepChanged{bench_.step(attempt->build, static_cast<int>(pick(4)), outcome)});
+  }
+
+  void end_attempt(BuildId build) {
+    const model::Attempt attempt = bench_.rows.attempts_of(build).back();
+    feed(AttemptEnded{build, attempt.number, attempt.lease, AttemptOutcome::ok, ""});
   }
 
   void end_some_attempt() {
@@ -225,6 +245,7 @@ class Walk {
     if (pick(4) == 0) {
       Rules rules = usual_rules();
       rules.max_attempts = bench_.rules.max_attempts;
+      rules.lease = std::chrono::seconds{10 + pick(60)};
       if (pick(2) == 0)
         rules.repositories.front().builders.erase(rules.repositories.front().builders.begin() + pick(3));
       if (pick(4) == 0) rules.builders.erase(rules.builders.begin() + pick(3));
@@ -254,9 +275,11 @@ class Walk {
   void restart() {
     last_events_.clear();
     draining_ = false;
+    liveness_.before_restart(bench_);
     bench_.restart();
     follow_actions();
-    REQUIRE(bench_.rows.running_rows().attempts.empty());
+    for (const model::Attempt& attempt : bench_.rows.running_rows().attempts) REQUIRE(attempt.resumable);
+    for (const model::Attempt& attempt : bench_.rows.running_rows().stopping) REQUIRE(attempt.resumable);
     REQUIRE(bench_.rows.open_rows().sessions.empty());
   }
 
@@ -271,13 +294,16 @@ class Walk {
 
   void check_running(const model::OpenRows& open) {
     std::set<BuildId> running;
-    std::set<model::SessionId> used;
+    std::set<model::WorkerId> used;
+    bool unresumable = false;
     for (const model::Attempt& attempt : open.attempts) {
       const model::Session& session = bench_.rows.sessions.at(attempt.session);
       must(running.insert(attempt.build).second, "a build has one running attempt");
-      must(used.insert(attempt.session).second, "a worker is leased to one build");
-      must(bench_.farm->leased_to(attempt.session) == attempt.build, "the farm knows its leases");
-      must(!session.ended, "an attempt runs only while its session lasts");
+      must(used.insert(attempt.worker).second, "a worker is leased to one build");
+      must(!session.ended || attempt.resumable, "an attempt runs only while its session lasts, or without it");
+      must(bench_.farm->away(attempt.build).has_value() == session.ended.has_value(), "the farm knows who is away");
+      if (!session.ended) must(bench_.farm->leased_to(session.id) == attempt.build, "the farm knows its leases");
+      unresumable = unresumable || !attempt.resumable;
       must(bench_.rows.builds.at(attempt.build).host_type == session.host_type, "the worker has the host type");
       must(!bench_.rows.leases.at(attempt.lease).released, "a running attempt has its lease");
     }
@@ -286,9 +312,12 @@ class Walk {
     for (const model::Lease& lease : open.leases) {
       must(live.insert(lease.build).second, "a build lives on one worker");
       must(held.insert(lease.session).second, "a worker is held by one build");
-      must(bench_.farm->leased_to(lease.session) == lease.build, "the farm knows what holds its workers");
+      must(bench_.rows.sessions.at(lease.session).ended || bench_.farm->leased_to(lease.session) == lease.build,
+           "the farm knows what holds its workers");
       must(running.count(lease.build) == 1 || cancelled(lease), "leases of ended attempts are released");
     }
+    for (const model::Attempt& attempt : open.stopping) unresumable = unresumable || !attempt.resumable;
+    must(bench_.farm->holds_unresumable() == unresumable, "the farm knows what would be lost with it");
     for (const model::Step& step : open.steps) {
       must(running.count(step.build) == 1, "a running step's build runs");
       must(step.attempt == bench_.rows.builds.at(step.build).attempts, "a running step's attempt runs");
@@ -358,6 +387,7 @@ class Walk {
 
   std::mt19937 random_;
   Bench bench_;
+  Liveness liveness_;
   std::vector<Event> last_events_;
   std::map<std::pair<BuildId, int>, Result> results_;
   bool draining_ = false;
@@ -370,7 +400,7 @@ class Walk {
 TEST_CASE("the rules hold over random events, repeated, late and nonsensical ones and restarts among them") {
   constexpr unsigned kSeeds = 100;
   constexpr int kEvents = 200;  // per seed: 20,000 in all
-  std::size_t builds = 0, cancelled = 0, retries = 0;
+  std::size_t builds = 0, cancelled = 0, retries = 0, resumed = 0, stopped_later = 0, given_up = 0;
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
     Walk walk(seed);
@@ -382,10 +412,16 @@ TEST_CASE("the rules hold over random events, repeated, late and nonsensical one
     builds += walk.builds();
     cancelled += walk.cancelled();
     retries += walk.retries();
+    resumed += walk.liveness().resumed();
+    stopped_later += walk.liveness().stopped_later();
+    given_up += walk.liveness().given_up();
   }
   CHECK(builds > 1000);
   CHECK(cancelled > 100);
   CHECK(retries > 100);
+  CHECK(resumed > 100);
+  CHECK(stopped_later > 10);
+  CHECK(given_up > 50);
 }
 
 }  // namespace build::farm

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 
 namespace build::farm {
 
@@ -13,9 +14,17 @@ struct Put {
   void operator()(const model::Commit& row) { rows.commits[{row.repository, row.hash}] = row; }
   void operator()(const model::BranchCommit& row) { rows.places[{row.repository, row.branch, row.position}] = row; }
   void operator()(const model::Build& row) { rows.builds[row.id] = row; }
-  void operator()(const model::Attempt& row) { rows.attempts[{row.build, row.number}] = row; }
+  void operator()(const model::Attempt& row) {
+    model::Attempt& known = rows.attempts[{row.build, row.number}];
+    if (known.ended) FAIL("an attempt that ended does not change");
+    known = row;
+  }
   void operator()(const model::Step& row) { rows.steps[{row.build, row.attempt, row.index}] = row; }
-  void operator()(const model::Lease& row) { rows.leases[row.number] = row; }
+  void operator()(const model::Lease& row) {
+    model::Lease& known = rows.leases[row.number];
+    if (known.released) FAIL("a lease is released once");
+    known = row;
+  }
   void operator()(const model::Session& row) { rows.sessions[row.id] = row; }
   void operator()(const model::ClearedResult& row) { rows.cleared[{row.build, row.number}] = row; }
 };
@@ -32,14 +41,21 @@ model::OpenRows RowStore::running_rows() const {
     if (build.state != model::BuildState::finished) open.builds.push_back(build);
     open.last_build = id;
   }
-  for (const auto& [key, attempt] : attempts)
-    if (attempt.outcome == model::AttemptOutcome::running) open.attempts.push_back(attempt);
-  for (const auto& [key, step] : steps)
-    if (step.outcome == model::AttemptOutcome::running) open.steps.push_back(step);
+  std::set<std::pair<model::BuildId, int>> holding;
   for (const auto& [number, lease] : leases) {
-    if (!lease.released) open.leases.push_back(lease);
     open.last_lease = number;
+    if (lease.released) continue;
+    open.leases.push_back(lease);
+    holding.emplace(lease.build, lease.attempt);
   }
+  for (const auto& [key, attempt] : attempts) {
+    if (attempt.outcome == model::AttemptOutcome::running)
+      open.attempts.push_back(attempt);
+    else if (holding.count(key) != 0)
+      open.stopping.push_back(attempt);
+  }
+  for (const model::Attempt& attempt : open.attempts)
+    for (const model::Step& step : steps_of(attempt)) open.steps.push_back(step);
   for (const auto& [id, session] : sessions)
     if (!session.ended) open.sessions.push_back(session);
   return open;
@@ -60,6 +76,14 @@ std::vector<model::Attempt> RowStore::attempts_of(model::BuildId build) const {
   std::vector<model::Attempt> result;
   for (const auto& [key, attempt] : attempts)
     if (attempt.build == build) result.push_back(attempt);
+  return result;
+}
+
+std::vector<model::Step> RowStore::steps_of(const model::Attempt& attempt) const {
+  std::vector<model::Step> result;
+  for (auto row = steps.lower_bound({attempt.build, attempt.number, 0});
+       row != steps.end() && row->second.build == attempt.build && row->second.attempt == attempt.number; ++row)
+    result.push_back(row->second);
   return result;
 }
 
@@ -91,13 +115,29 @@ void Bench::commits(const std::vector<std::string>& names, const std::string& br
 }
 
 void Bench::connect(const std::string& session, const std::string& worker, const std::string& host_type) {
+  feed(WorkerConnected{session_of(session, worker, host_type)});
+}
+
+void Bench::connect_keeping(const std::string& session, const std::string& worker) {
+  model::Session s = session_of(session, worker, "linux");
+  s.features = {"other", "runs"};
+  feed(WorkerConnected{s});
+}
+
+void Bench::pass(std::chrono::milliseconds time) {
+  now += time;
+  feed(TimePassed{});
+}
+
+model::Session Bench::session_of(const std::string& session, const std::string& worker,
+                                 const std::string& host_type) const {
   model::Session s;
   s.id = model::SessionId{session};
   s.worker = model::WorkerId{worker};
   s.host_type = model::HostType{host_type};
   s.hostname = worker;
   s.connected = now;
-  feed(WorkerConnected{s});
+  return s;
 }
 
 void Bench::end_session(const std::string& session, const std::string& why) {

@@ -29,9 +29,10 @@ struct RowStore {
   /// Builds that are not finished, by id.
   std::vector<model::Build> unfinished() const;
   std::vector<model::Attempt> attempts_of(model::BuildId build) const;
+  std::vector<model::Step> steps_of(const model::Attempt& attempt) const;
 };
 
-/// A farm together with its rows. Time stands still unless it is moved.
+/// A farm together with its rows, which fails a test that changes what is final. Time stands still unless it is moved.
 struct Bench {
   Rules rules;
   RowStore rows;
@@ -48,6 +49,9 @@ struct Bench {
   /// Commits `names` (oldest first) of repository "r", whose hashes are made from the names.
   void commits(const std::vector<std::string>& names, const std::string& branch = "main");
   void connect(const std::string& session, const std::string& worker, const std::string& host_type = "linux");
+  /// A worker of host type "linux" that keeps its runs.
+  void connect_keeping(const std::string& session, const std::string& worker);
+  void pass(std::chrono::milliseconds time);
   void end_session(const std::string& session, const std::string& why);
   /// Ends the build's running attempt.
   void end_attempt(model::BuildId build, model::AttemptOutcome outcome, const std::string& why = {});
@@ -58,7 +62,18 @@ struct Bench {
   const model::Build& build_of(const std::string& commit, const std::string& builder = "debug") const;
   /// Ids in the order in which StartAttempt actions name them in the last decision.
   std::vector<std::int64_t> started() const;
+
+ private:
+  model::Session session_of(const std::string& session, const std::string& worker, const std::string& host_type) const;
 };
+
+template <typename T>
+std::vector<T> actions_of(const Bench& bench) {
+  std::vector<T> result;
+  for (const Action& action : bench.actions)
+    if (const auto* wanted = std::get_if<T>(&action)) result.push_back(*wanted);
+  return result;
+}
 
 /// Repository "r", builders "debug" and "asan" on "linux", "arm" on "arm64"; three attempts.
 Rules usual_rules();

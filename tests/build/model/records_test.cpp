@@ -34,6 +34,19 @@ TEST_CASE("text that is no name is nothing") {
   CHECK_FALSE(build_state_from("lost"));
 }
 
+TEST_CASE("a session's runs are kept if its worker says so and can be known again") {
+  Session session;
+  session.id = SessionId{"5e55"};
+  session.worker = WorkerId{"host-linux/1d"};
+  CHECK_FALSE(keeps_runs(session));
+  session.features = {"status", "runs-of-another-kind", "RUNS"};
+  CHECK_FALSE(keeps_runs(session));
+  session.features.emplace_back("runs");
+  CHECK(keeps_runs(session));
+  session.worker = nameless_worker(session.id);
+  CHECK_FALSE(keeps_runs(session));
+}
+
 TEST_CASE("numbers count from 1 and 0 is none; names and numbers can be keys") {
   CHECK_FALSE(BuildId{});
   CHECK(BuildId{1});

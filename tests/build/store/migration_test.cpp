@@ -99,6 +99,7 @@ TEST_CASE("a farm of the first schema keeps its rows, and they may say what the 
   const auto before = store->build(model::BuildId(1));
   REQUIRE(before);
   CHECK(before->attempts.size() == 2);
+  CHECK_FALSE(before->attempts[1].resumable);
 
   model::Build build = before->build;
   build.state = model::BuildState::finished;

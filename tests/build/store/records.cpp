@@ -42,7 +42,8 @@ model::Attempt running_attempt(int build, int number) {
           .session = model::SessionId("5e55"),
           .worker = model::WorkerId("w1"),
           .hostname = "builder.example.com",
-          .started = at(number)};
+          .started = at(number),
+          .resumable = number % 2 == 0};
 }
 
 model::Step running_step(int build, int attempt, int index) {

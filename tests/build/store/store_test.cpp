@@ -41,7 +41,10 @@ TEST_CASE("what was applied is there after opening again") {
   over.ended = at(40);
   over.outcome = model::AttemptOutcome::failed;
   over.status = "exit status 2";
-  const model::Step step = running_step(1, 2, 0);
+  model::Step ended_step = running_step(1, 2, 0);
+  ended_step.ended = at(55);
+  ended_step.outcome = model::AttemptOutcome::ok;
+  const model::Step step = running_step(1, 2, 1);
   model::Lease released = held_lease(11, 1);
   released.released = at(50);
   const model::Lease lease = held_lease(12, 1);
@@ -51,14 +54,15 @@ TEST_CASE("what was applied is there after opening again") {
   const model::Session session = open_session("5e55");
   {
     const auto store = store::open_sqlite(dir.path());
-    write(*store, {commit(1), place(1), build, lost, attempt, over, step, released, lease, ended, session});
+    write(*store, {commit(1), place(1), build, lost, attempt, over, ended_step, step, released, lease, ended, session});
   }
 
   const auto store = store::open_sqlite(dir.path());
   const model::OpenRows open = store->load_open();
   CHECK(open.builds == std::vector{build});
   CHECK(open.attempts == std::vector{attempt});
-  CHECK(open.steps == std::vector{step});
+  CHECK(open.stopping == std::vector{lost});
+  CHECK(open.steps == std::vector{ended_step, step});
   CHECK(open.leases == std::vector{lease});
   CHECK(open.sessions == std::vector{session});
   CHECK(open.heads == std::vector{place(1)});
@@ -71,7 +75,7 @@ TEST_CASE("what was applied is there after opening again") {
   CHECK(details->build == build);
   CHECK(details->commit == commit(1));
   CHECK(details->attempts == std::vector{lost, attempt});
-  CHECK(details->steps == std::vector{over, step});
+  CHECK(details->steps == std::vector{over, ended_step, step});
 }
 
 TEST_CASE("a new store is empty") {
@@ -124,6 +128,7 @@ TEST_CASE("writing the same again changes nothing, writing a record with the sam
   const model::OpenRows open = store->load_open();
   CHECK(open.builds.empty());
   CHECK(open.attempts.empty());
+  CHECK(open.stopping.empty());
   CHECK(open.steps.empty());
   CHECK(open.leases.empty());
   CHECK(open.sessions.empty());

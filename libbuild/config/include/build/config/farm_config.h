@@ -83,6 +83,7 @@ struct FarmConfig {
   std::filesystem::path master_key_file;           ///< default: made in the state directory
   std::vector<std::string> tls_names;              ///< host names and addresses for a certificate that is made
   int max_attempts = 3;
+  std::chrono::seconds lease{30 * 60};        ///< how long a worker that keeps its runs is waited for when it goes away
   std::chrono::seconds drain_limit{10 * 60};  ///< how long SIGTERM lets running builds go on; 0: not at all
   RetentionConfig retention;
   AccessConfig access;

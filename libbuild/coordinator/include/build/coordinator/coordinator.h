@@ -104,7 +104,9 @@ class Coordinator {
  private:
   void act(const farm::Action& action);
   void start_attempt(const farm::StartAttempt& start);
+  void resume(const farm::ResumeAttempt& again);
   void stop_attempt(const farm::StopAttempt& stop);
+  void report_lost(model::BuildId build, int attempt, model::LeaseNumber lease, std::string why);
   using AttemptKey = std::pair<model::BuildId, int>;
   io::Task<> run_attempt(std::shared_ptr<AttemptRunner> runner, AttemptKey key);
   std::shared_ptr<RepositoryWatch> make_watch(const config::RepositoryConfig& repository);

@@ -89,7 +89,8 @@ struct Attempt {
   Time started;
   std::optional<Time> ended;
   AttemptOutcome outcome = AttemptOutcome::running;
-  std::string why;  ///< a sentence: the failing step and its status, or how it was lost
+  std::string why;         ///< a sentence: the failing step and its status, or how it was lost
+  bool resumable = false;  ///< it goes on without its session, see keeps_runs(); the session is then its newest
 
   bool operator==(const Attempt&) const = default;
 };
@@ -111,7 +112,7 @@ struct Step {
 };
 
 /// The right of one attempt to use one worker. It is released when nothing of the attempt runs there any more, which
-/// for an attempt that was cancelled is later than its end.
+/// for an attempt that was cancelled is later than its end. Of a resumable attempt the session is its newest.
 struct Lease {
   LeaseNumber number;
   WorkerId worker;
@@ -142,6 +143,16 @@ struct Session {
   bool operator==(const Session&) const = default;
 };
 
+/// A worker that announces this in Session::features goes on with its commands when its session ends, and has them for
+/// whoever asks for them by their RunId in a later one.
+inline constexpr std::string_view kRunsFeature = "runs";
+
+/// The worker of a session in which no id was sent.
+WorkerId nameless_worker(const SessionId& session);
+/// Whether what is begun in this session can be taken up in the worker's next one: the worker announces kRunsFeature,
+/// and sent an id by which it is known again.
+bool keeps_runs(const Session& session);
+
 /// A row to be written: the whole record, replacing one with the same key. Writing it twice changes nothing.
 using Change = std::variant<Commit, BranchCommit, Build, Attempt, Step, Lease, Session, ClearedResult>;
 using Changes = std::vector<Change>;
@@ -159,7 +170,8 @@ struct BuildKey {
 struct OpenRows {
   std::vector<Build> builds;      ///< waiting or running
   std::vector<Attempt> attempts;  ///< running
-  std::vector<Step> steps;        ///< running
+  std::vector<Attempt> stopping;  ///< ended, but their lease is not released
+  std::vector<Step> steps;        ///< of running attempts, also those that ended
   std::vector<Lease> leases;      ///< not released
   std::vector<Session> sessions;  ///< not ended
   BuildId last_build;             ///< greatest given out
