@@ -76,9 +76,14 @@ class Past:
         state = {"state": "finished", "result": result, "finished": finished}
         if result == "waiting":
             state, attempts = {"state": "waiting", "result": "none"}, 0
+        elif result == "away":
+            state, attempts = {"state": "running", "result": "none"}, 1
         fill_in(self.database, "builds", id=self.builds, repository=repository, branch=branch, hash=hash_,
                 builder=builder, host_type="host-" + builder.rsplit("-", 1)[0], position=position, attempts=attempts,
                 accepted=finished - 900_000, why=why, **state)
+        if result == "away":
+            self.keep_running(self.builds, builder)
+            return self.builds
         outcome = result if result in ("ok", "failed", "lost", "cancelled") else "ok"
         for number in range(1, attempts + 1):
             self.leases += 1
@@ -87,6 +92,20 @@ class Past:
                     worker="w", hostname=f"{builder.rsplit('-', 1)[0]}-{number}", started=began, ended=began + 290_000,
                     outcome=outcome, why=why if attempts == 1 else "the worker did not answer for 15 s")
         return self.builds
+
+    def keep_running(self, build, builder):
+        """An attempt that goes on on a worker that is not connected."""
+        self.leases += 1
+        host = builder.rsplit("-", 1)[0] + "-9"
+        began = self.now - 420_000
+        fill_in(self.database, "attempts", build=build, number=1, lease=self.leases, session="gone", worker=host,
+                hostname=host, started=began, outcome="running", resumable=1)
+        fill_in(self.database, "leases", number=self.leases, worker=host, session="gone", build=build, attempt=1,
+                granted=began)
+        fill_in(self.database, "steps", build=build, attempt=1, step_index=0, name="source", run=f"b{build}-a1-s0",
+                started=began, ended=began + 900, outcome="ok", status="ok")
+        fill_in(self.database, "steps", build=build, attempt=1, step_index=1, name="test", command="true",
+                run=f"b{build}-a1-s1", started=began + 900, outcome="running")
 
     def session(self, number, hostname, host_type, why):
         ended = self.now - number * 3_000_000
@@ -155,7 +174,9 @@ class MadeUpFarm(Farm):
     def _write_build(self, past, position, hash_, column, builder, newest):
         roll = past.random.random()
         kind, why, attempts = "ok", "", 1
-        if newest and column % 3 == 0:
+        if newest and column == 7:
+            kind = "away"
+        elif newest and column % 3 == 0:
             kind = "waiting"
         elif column == 13 and position in (40, 41, 42):
             kind, attempts = "lost", 3

@@ -80,8 +80,8 @@ def pages(farm):
     return {"front": "/?repository=garden&branch=main", "all": "/", "filtered": "/?repository=garden&builder=linux&state=failed",
             "queue": "/queue", "pools": "/pools", "live": f"/build/{named['live']}", "failed": f"/build/{named['failing']}",
             "log": f"/build/{named['live']}/log/1-2?from=49000", "waiting": f"/build/{named['waiting']}",
-            "cancelled": f"/build/{named['cancelled']}", "lost": f"/build/{named['lost']}", "ok": f"/build/{named['ok']}",
-            "login": "/login", "missing": "/build/999999"}
+            "cancelled": f"/build/{named['cancelled']}", "away": f"/build/{named['away']}", "lost": f"/build/{named['lost']}",
+            "ok": f"/build/{named['ok']}", "login": "/login", "missing": "/build/999999"}
 
 
 def main():

@@ -14,8 +14,8 @@ constexpr io::Duration kStopLimit = std::chrono::seconds{30};
 
 constexpr std::chrono::seconds kRetryPause{5};
 
-/// Of a worker that has gone nothing is believed to run any more when its lease has been over for so long: it kills what
-/// runs when that is so, and that takes a moment.
+/// Of a worker that has gone nothing is believed to run any more when its lease has been over for so long: it kills
+/// what runs when that is so, and that takes a moment.
 constexpr std::chrono::seconds kLeaseMargin{2};
 
 farm::Rules rules_of(const config::FarmConfig& config) {
@@ -154,12 +154,11 @@ void Coordinator::stop_attempt(const farm::StopAttempt& stop) {
   });
 }
 
-// Nothing here finds runs again yet, and no worker says that it keeps any: this is what would become of them.
 /// What an earlier coordinator, or session, left running of a build that was cancelled meanwhile.
 io::Task<> Coordinator::end_stray(farm::StopAttempt stop) {
   const io::Gate::Pass pass = gate_.enter();
   const auto session = hub_.find(stop.session);
-  if (!session) co_return;  // it is away again: the farm waits on
+  if (!session) co_return;        // it is away again: the farm waits on
   constexpr int kConflict = 409;  // it knows nothing of it
   std::string trouble;
   try {
@@ -220,9 +219,9 @@ void Coordinator::begin_attempt(AttemptWork work) {
     return;
   }
   seams_.log.info(work.resumed ? "a build goes on" : "a build starts", {{"build", std::to_string(work.build.id.value)},
-                                     {"commit", work.build.commit.value},
-                                     {"builder", work.build.builder.value},
-                                     {"host", session->record().hostname}});
+                                                                        {"commit", work.build.commit.value},
+                                                                        {"builder", work.build.builder.value},
+                                                                        {"host", session->record().hostname}});
   const AttemptKey key{work.build.id, work.attempt.number};
   const std::shared_ptr<git::Mirror> mirror(*watch, &(*watch)->mirror());
   auto runner = std::make_shared<AttemptRunner>(seams_.executor, seams_.clock, seams_.pool, loop_, logs_, log_trouble_,

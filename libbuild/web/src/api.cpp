@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "commits.h"
+#include "farm_json.h"
 #include "json.h"
 #include "pages.h"
 
@@ -35,6 +36,7 @@ void open_build(Json& json, const model::Build& build, const FarmView& farm) {
   json.field("state", name_of(build.state)).field("result", name_of(build.result)).field("why", build.why);
   json.field("attempt_count", build.attempts).field("accepted", build.accepted).field("finished", build.finished);
   write_waiting(json, farm.explain(build.id));
+  write_away(json, farm.away(build.id));
 }
 
 void write_commit(Json& json, const model::Commit& commit) {
@@ -46,7 +48,7 @@ void write_commit(Json& json, const model::Commit& commit) {
 void write_attempt(Json& json, const model::Attempt& attempt) {
   json.open_object().field("number", attempt.number).field("lease", attempt.lease);
   json.field("worker", attempt.worker).field("session", attempt.session).field("hostname", attempt.hostname);
-  json.field("outcome", name_of(attempt.outcome)).field("why", attempt.why);
+  json.field("outcome", name_of(attempt.outcome)).field("why", attempt.why).field("resumable", attempt.resumable);
   json.field("started", attempt.started).field("ended", attempt.ended).close_object();
 }
 

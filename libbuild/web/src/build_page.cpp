@@ -19,6 +19,7 @@ constexpr std::size_t kFailureLines = 40;
 struct View {
   store::BuildDetails details;
   std::optional<farm::Waiting> waiting;
+  std::optional<farm::Away> away;
   std::vector<StepLog> steps;      ///< of the last attempt
   std::optional<StepLog> failure;  ///< the failing step with its last lines
   std::string position;            ///< where the events go on behind what is shown
@@ -119,6 +120,8 @@ void write_facts(Html& html, const View& view) {
   }
   html.markup("</dl>\n");
   if (view.waiting) html.markup("<p class=\"why waiting\">This build ").text(view.waiting->sentence).markup(".</p>\n");
+  if (view.away)
+    html.markup("<p class=\"why waiting\">This build runs, but ").text(view.away->sentence).markup(".</p>\n");
   if (const auto& removal = view.details.logs_removed) {
     html.markup("<p class=\"why\">The logs of ");
     if (removal->attempts < build.attempts)
@@ -166,7 +169,7 @@ void write_failure(Html& html, const StepLog& failure, const View& view) {
     LineNames names = line_names(failure);
     names.ids = LineNames::Ids::no;
     if (!shown && view.with_logs) names.page = log_path(failure.step, failure.line);
-    html.markup("<pre class=\"log\" tabindex=\"0\" aria-label=\"The failing step's last lines\">");
+    html.markup("<pre class=\"log\" tabindex=\"0\" role=\"group\" aria-label=\"The failing step's last lines\">");
     write_log_lines(html, failure.tail.bytes, names);
     html.markup("</pre>\n");
   }
@@ -229,7 +232,7 @@ void write_output(Html& html, const StepLog& entry) {
     html.markup("\">read all of it page by page</a> or <a href=\"").text(run_log_path(entry.step.run));
     html.markup("\">as plain text</a>.</p>\n");
   }
-  html.markup("<pre class=\"log\" tabindex=\"0\" aria-label=\"Output of ").text(entry.step.name);
+  html.markup("<pre class=\"log\" tabindex=\"0\" role=\"group\" aria-label=\"Output of ").text(entry.step.name);
   html.markup("\" data-run=\"").text(entry.step.run.value).markup("\" data-lines=\"");
   html.text(line_names(entry).prefix).markup("\" data-offset=\"");
   html.number(static_cast<std::int64_t>(tail.begin + tail.bytes.size())).markup("\"");
@@ -283,6 +286,7 @@ io::Task<Answer> build_page(const SiteSources& sources, livelog::LineIndex& line
   view.may_act = request.may_act();
   view.unknown = request.user().empty();
   view.waiting = sources.farm.explain(view.details.build.id);
+  view.away = sources.farm.away(view.details.build.id);
   co_await load_logs(sources.logs, lines, view);
   view.now = sources.clock.wall_now();
 

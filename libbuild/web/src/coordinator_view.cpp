@@ -43,4 +43,6 @@ std::optional<farm::Waiting> CoordinatorView::explain(model::BuildId build) cons
   return coordinator_.farm().explain(build);
 }
 
+std::optional<farm::Away> CoordinatorView::away(model::BuildId build) const { return coordinator_.farm().away(build); }
+
 }  // namespace build::web

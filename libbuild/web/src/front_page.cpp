@@ -1,6 +1,7 @@
 // Commits by builders: a table for each branch, or one branch page by page; all of it or what a filter leaves.
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "commits.h"
@@ -28,6 +29,7 @@ struct FrontView {
   std::vector<RepositoryView> repositories;                                ///< configured ones
   std::vector<std::pair<model::RepositoryName, model::BranchName>> known;  ///< branches with commits
   std::vector<BranchTable> tables;
+  std::map<model::BuildId, std::string> away;  ///< sentences about builds that run on workers which are away
   model::Time now;
 };
 
@@ -141,7 +143,7 @@ void write_commit(Html& html, const store::CommitBuilds& row, model::Time now) {
 }
 
 /// A page has thousands of these: shapes and colours hang on the class alone.
-void write_cell(Html& html, const store::CommitBuilds& row, const model::BuilderName& builder) {
+void write_cell(Html& html, const FrontView& view, const store::CommitBuilds& row, const model::BuilderName& builder) {
   const auto found = std::find_if(row.builds.begin(), row.builds.end(),
                                   [&builder](const model::Build& build) { return build.builder == builder; });
   if (found == row.builds.end()) {
@@ -152,6 +154,8 @@ void write_cell(Html& html, const store::CommitBuilds& row, const model::Builder
   html.markup("<td class=\"").text(word).markup("\"><a href=\"/build/").number(found->id.value).markup("\"");
   if (found->state == model::BuildState::finished && !found->why.empty())
     html.markup(" title=\"").text(clipped(found->why, 120)).markup("\"");
+  else if (const auto away = view.away.find(found->id); away != view.away.end())
+    html.markup(" title=\"").text(away->second).markup("\"");
   html.markup(">").text(word).markup("</a></td>");
 }
 
@@ -206,7 +210,7 @@ void write_table(Html& html, const FrontView& view, const BranchTable& table, st
     for (const store::CommitBuilds& row : table.rows) {
       html.markup("<tr id=\"").text(id).markup("-").number(row.place.position).markup("\">");
       write_commit(html, row, view.now);
-      for (const model::BuilderName& builder : table.builders) write_cell(html, row, builder);
+      for (const model::BuilderName& builder : table.builders) write_cell(html, view, row, builder);
       html.markup("</tr>\n");
     }
     html.markup("</tbody>\n</table>\n</div>\n");
@@ -238,6 +242,8 @@ io::Task<Answer> front_page(const SiteSources& sources, io::Params query) {
     throw net::HttpError(404, "There is no repository of that name here: " + wish.repository + ".");
   const auto load = [&sources, &view] { load_tables(sources.store, view); };
   co_await sources.pool.run(load);
+  for (const model::Build& build : sources.farm.unfinished())
+    if (const auto away = sources.farm.away(build.id)) view.away.emplace(build.id, away->sentence);
   view.now = sources.clock.wall_now();
 
   Frame frame;

@@ -71,16 +71,21 @@ struct Metrics::Impl {
 
   void write_builds(Exposition& out) {
     std::map<std::pair<std::string, std::string>, std::uint64_t> queue;
+    std::map<std::string, std::uint64_t> away;
     const Load load = sources.farm.load();
-    for (const model::Build& build : sources.farm.unfinished())
+    for (const model::Build& build : sources.farm.unfinished()) {
       if (const auto waiting = sources.farm.explain(build.id))
         ++queue[{host_type(build.host_type.value), waiting->label}];
+      if (sources.farm.away(build.id)) ++away[host_type(build.host_type.value)];
+    }
     out.family("xbuild_builds", Type::gauge, "Builds that are not finished.");
     out.sample({{"state", "waiting"}}, static_cast<double>(load.waiting));
     out.sample({{"state", "running"}}, static_cast<double>(load.running));
     out.family("xbuild_queue", Type::gauge, "Waiting builds by the host type they need and by what they wait for.");
     for (const auto& [key, count] : queue)
       out.sample({{"host_type", key.first}, {"waits_for", key.second}}, static_cast<double>(count));
+    out.family("xbuild_builds_away", Type::gauge, "Builds that run on workers which are not connected, by host type.");
+    for (const auto& [type, count] : away) out.sample({{"host_type", type}}, static_cast<double>(count));
     out.family("xbuild_builds_finished_total", Type::counter, "Builds that were finished, by result.");
     for (const auto& [result, count] : results) out.sample({{"result", name_of(result)}}, static_cast<double>(count));
     out.family("xbuild_attempts_total", Type::counter,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "farm_json.h"
 #include "json.h"
 #include "layout.h"
 #include "pages.h"
@@ -18,6 +19,7 @@ struct Entry {
   model::Build build;
   store::BuildDetails details;
   std::optional<farm::Waiting> waiting;
+  std::optional<farm::Away> away;
   std::string hostname;  ///< of the worker it runs on
 };
 
@@ -36,9 +38,10 @@ io::Task<Queue> load_queue(const SiteSources& sources, std::size_t limit) {
     ++(runs ? queue.all_running : queue.all_waiting);
     std::vector<Entry>& entries = runs ? queue.running : queue.waiting;
     if (entries.size() >= limit) continue;
-    Entry entry{.build = std::move(build), .details = {}, .waiting = {}, .hostname = {}};
+    Entry entry{.build = std::move(build), .details = {}, .waiting = {}, .away = {}, .hostname = {}};
     entry.waiting = sources.farm.explain(entry.build.id);
-    entry.hostname = hosts[entry.build.id];
+    entry.away = sources.farm.away(entry.build.id);
+    entry.hostname = entry.away ? entry.away->hostname : hosts[entry.build.id];
     entries.push_back(std::move(entry));
   }
   const auto load = [&sources, &queue] {
@@ -69,7 +72,10 @@ void write_entry(Html& html, const Entry& entry, model::Time now) {
     html.markup("</td></tr>\n");
     return;
   }
-  html.markup("<td>").text(clipped(entry.hostname, 80)).markup("</td><td>");
+  if (entry.away)
+    html.markup("<td class=\"sentence\">It runs, but ").text(entry.away->sentence).markup(".</td><td>");
+  else
+    html.markup("<td>").text(clipped(entry.hostname, 80)).markup("</td><td>");
   html.text(duration_text(now - since(entry))).markup("</td></tr>\n");
 }
 
@@ -92,6 +98,7 @@ void write_entries(Json& json, const std::vector<Entry>& entries) {
       json.field("ahead", static_cast<std::uint64_t>(entry.waiting->ahead)).field("why", build.why);
     } else {
       json.field("hostname", entry.hostname);
+      write_away(json, entry.away);
     }
     json.close_object();
   }

@@ -270,6 +270,22 @@ TEST_CASE("a cancelled build's worker that does not come back is not waited for 
   CHECK(bench.rows.attempts_of(BuildId{1}).at(1).worker.value == "w2");
 }
 
+TEST_CASE("a retried build waits for its cancelled attempt also after a restart") {
+  Running bench;
+  bench.leave();
+  bench.feed(CancelBuild{BuildId{1}, "ann"});
+  bench.feed(RetryBuild{bench.build(1), "bob"});
+  bench.restart();
+  bench.connect("s2", "w2");
+  CHECK(bench.started().empty());
+  CHECK(bench.farm->explain(BuildId{1})->label == "stopping");
+  bench.connect_keeping("s3", "w1");
+  REQUIRE(actions_of<StopAttempt>(bench).size() == 1);
+  CHECK(bench.started().empty());
+  bench.feed(AttemptEnded{BuildId{1}, 1, model::LeaseNumber{1}, AttemptOutcome::lost, "killed"});
+  CHECK(bench.started() == std::vector<std::int64_t>{1});
+}
+
 TEST_CASE("what was cancelled is free when the worker comes back without keeping runs, or the shell says so before") {
   Running bench;
   bench.leave();

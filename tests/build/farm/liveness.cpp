@@ -7,7 +7,7 @@
 namespace build::farm {
 
 void must(bool holds, const char* rule) {
-  if (!holds) FAIL(rule);
+  if (!holds) FAIL(std::string(rule));
 }
 
 void Liveness::before(const Event& event, const Bench& bench) {

@@ -83,13 +83,14 @@ void Farmhouse::commits(const std::vector<std::string>& subjects, const std::str
   feed(seen);
 }
 
-void Farmhouse::connect(const std::string& name, const std::string& host_type) {
+void Farmhouse::connect(const std::string& name, const std::string& host_type, std::vector<std::string> features) {
   model::Session session;
   session.id = model::SessionId{"session" + std::to_string(++sessions_made_)};
   session.worker = model::WorkerId{name};
   session.hostname = name;
   session.host_type = model::HostType{host_type};
   session.version = "26";
+  session.features = std::move(features);
   session.peer = "192.0.2.1:1";
   session.connected = clock.wall_now();
   feed(farm::WorkerConnected{session});

@@ -27,7 +27,7 @@ class Farmhouse : public FarmView, public FarmControl {
   void feed(const farm::Event& event);
   /// Commits with these subjects, oldest first; their hashes count up.
   void commits(const std::vector<std::string>& subjects, const std::string& author = "Mia Author");
-  void connect(const std::string& name, const std::string& host_type = "linux");
+  void connect(const std::string& name, const std::string& host_type = "linux", std::vector<std::string> features = {});
   /// Adds a step to the build's running attempt and gives its run's log `output`.
   model::Step step(std::int64_t build, const std::string& name, const std::string& output,
                    model::AttemptOutcome outcome, const std::string& status);
@@ -61,6 +61,7 @@ class Farmhouse : public FarmView, public FarmControl {
                                                      std::string by) override;
   std::vector<std::string> wanted;
   std::optional<farm::Waiting> explain(model::BuildId build) const override { return farm.explain(build); }
+  std::optional<farm::Away> away(model::BuildId build) const override { return farm.away(build); }
 
   testing::TempDir directory;
   io::EventLoop loop;

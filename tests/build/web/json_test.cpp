@@ -84,6 +84,27 @@ TEST_CASE("a build comes with its attempts and steps") {
   CHECK(builds["builds"][0]["finished"].IsNull());
 }
 
+TEST_CASE("a build whose worker is away says so, with since when and until when") {
+  Farmhouse house;
+  house.commits({"one"});
+  house.connect("alpha", "linux", {"runs"});
+  auto build = house.json("/api/v1/builds/1");
+  CHECK(build["away"].IsNull());
+  CHECK(build["attempts"][0]["resumable"].GetBool());
+  house.feed(farm::SessionEnded{house.farm.sessions().front().id, "the connection was reset"});
+  build = house.json("/api/v1/builds/1");
+  CHECK(text(build, "state") == "running");
+  CHECK(text(build["away"], "hostname") == "alpha");
+  CHECK(text(build["away"], "why") == "the connection was reset");
+  CHECK(text(build["away"], "sentence").find("its worker alpha is away since ") == 0);
+  CHECK(build["away"]["since"].IsString());
+  CHECK(text(build["away"], "until") > text(build["away"], "since"));
+  const auto queue = house.json("/api/v1/queue");
+  CHECK(text(queue["running"][0], "hostname") == "alpha");
+  CHECK(text(queue["running"][0]["away"], "sentence") == text(build["away"], "sentence"));
+  CHECK(house.json("/api/v1/builds?limit=1")["builds"][0]["away"].IsNull());
+}
+
 TEST_CASE("workers come with what they do, without their addresses") {
   Farmhouse house;
   house.connect("alpha");

@@ -71,6 +71,18 @@ TEST_CASE("the farm's numbers are what the farm is") {
   CHECK(house.ask("/metrics").head.fields.get("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
 }
 
+TEST_CASE("builds whose worker is away are counted, and run") {
+  Measured house;
+  house.commits({"one"});
+  house.connect("alpha", "linux", {"runs"});
+  CHECK_FALSE(has(house.page("/metrics"), "xbuild_builds_away{host_type=\"linux\"} 1"));
+  house.feed(farm::SessionEnded{house.farm.sessions().front().id, "gone"});
+  const std::string text = house.page("/metrics");
+  CHECK(fault(text) == "");
+  CHECK(has(text, "xbuild_builds_away{host_type=\"linux\"} 1"));
+  CHECK(has(text, "xbuild_builds{state=\"running\"} 1"));
+}
+
 TEST_CASE("what happened is counted from the rows that were written") {
   Measured house;
   model::Build build;

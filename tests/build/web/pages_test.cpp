@@ -244,6 +244,27 @@ TEST_CASE("a build that waits says for what; one that was lost shows each attemp
   CHECK(contains(page, "Of attempt 3."));
 }
 
+TEST_CASE("a build whose worker is away says so wherever it is shown") {
+  Farmhouse house;
+  house.commits({"one"});
+  house.connect("alpha<b>", "linux", {"runs"});
+  CHECK_FALSE(contains(house.page("/build/1"), "is away"));
+  house.feed(farm::SessionEnded{house.farm.sessions().front().id, "the connection was <reset>"});
+  const std::string sentence = "its worker alpha&lt;b&gt; is away since ";
+  const std::string why = " (the connection was &lt;reset&gt;); the run goes on there, and is waited for until ";
+  const std::string page = house.page("/build/1");
+  CHECK(tag_fault(page) == "");
+  CHECK(contains(page, "<p class=\"why waiting\">This build runs, but " + sentence));
+  CHECK(contains(page, why));
+  CHECK(contains(page, "<span class=\"mark running\">running</span></h1>"));
+  const std::string queue = house.page("/queue");
+  CHECK(tag_fault(queue) == "");
+  CHECK(contains(queue, "<td class=\"sentence\">It runs, but " + sentence));
+  CHECK(contains(queue, why));
+  CHECK(contains(house.page("/"), "<td class=\"running\"><a href=\"/build/1\" title=\"" + sentence));
+  CHECK(contains(house.page("/"), "<b>1</b> running"));
+}
+
 TEST_CASE("a running build's log is there without scripts, with the place where the script goes on") {
   Farmhouse house;
   house.commits({"one"});

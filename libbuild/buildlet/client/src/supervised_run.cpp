@@ -80,9 +80,8 @@ void SupervisedRun::lose(const std::string& why) {
   if (killed_)
     result_ = RunResult{RunOutcome::lost, "killed"};
   else
-    result_ = RunResult{.outcome = RunOutcome::lost,
-                        .text = "worker " + hostname_ + " was out of reach: " + why,
-                        .out_of_reach = true};
+    result_ = RunResult{
+        .outcome = RunOutcome::lost, .text = "worker " + hostname_ + " was out of reach: " + why, .out_of_reach = true};
 }
 
 io::Task<std::optional<RunOutput>> SupervisedRun::step(std::uint64_t offset, io::asio::mutable_buffer into) {

@@ -20,6 +20,7 @@ class CoordinatorView final : public FarmView {
   std::vector<model::Build> unfinished() const override;
   std::vector<std::string> not_ready() const override;
   std::optional<farm::Waiting> explain(model::BuildId build) const override;
+  std::optional<farm::Away> away(model::BuildId build) const override;
 
  private:
   const coordinator::Coordinator& coordinator_;

@@ -62,6 +62,8 @@ class FarmView {
   virtual std::vector<std::string> not_ready() const = 0;
   /// nullopt unless the build waits.
   virtual std::optional<farm::Waiting> explain(model::BuildId build) const = 0;
+  /// nullopt unless the build runs on a worker that is not connected.
+  virtual std::optional<farm::Away> away(model::BuildId build) const = 0;
 };
 
 }  // namespace build::web

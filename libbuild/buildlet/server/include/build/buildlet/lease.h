@@ -28,7 +28,8 @@ inline constexpr const char* kLeaseField = "X-Xbuild-Lease";
 /// Ownership: what is handed in outlives it. Lives on one executor.
 class Lease {
  public:
-  /// `state` is the worker's state directory; its files are written on `own_pool`, the work directory's on `pool`. Throws std::runtime_error if what is recorded there cannot be read.
+  /// `state` is the worker's state directory; its files are written on `own_pool`, the work directory's on `pool`.
+  /// Throws std::runtime_error if what is recorded there cannot be read.
   Lease(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, io::BlockingPool& own_pool,
         const std::filesystem::path& state, runs::Runs& runs, WorkDirectory& workdir, base::Logger& log);
 

@@ -154,7 +154,6 @@ class Server {
   std::uint64_t lease_of(const net::Request& request) const;
   void refuse_without_memory() const;
 
-
   io::Executor executor_;
   io::Clock& clock_;
   io::BlockingPool& pool_;
