@@ -26,7 +26,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kPiece = 32 * 1024;
+constexpr std::size_t kEventPiece = 32 * 1024;
 constexpr io::Duration kKeepAlive = std::chrono::seconds{15};
 constexpr io::Duration kLookPeriod = std::chrono::milliseconds{50};
 /// How long a browser waits before it comes again, in milliseconds.
@@ -52,7 +52,7 @@ class Stream {
         executor_(executor),
         response_(response),
         wake_(executor),
-        reader_(sources.logs, executor, wake_, kPiece) {}
+        reader_(sources.logs, executor, wake_, kEventPiece) {}
 
   io::Task<> open() {
     co_await response_.start(200);
