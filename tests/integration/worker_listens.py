@@ -22,8 +22,8 @@ PASSWORD = "s3cret"
 
 
 class Buildlet:
-    def __init__(self, directory, *flags, environment=None, tls=None):
-        self.directory, self.flags, self.tls = directory, flags, tls
+    def __init__(self, directory, *flags, environment=None, tls=None, wrapper=()):
+        self.directory, self.flags, self.tls, self.wrapper = directory, flags, tls, wrapper
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **(environment or {})}
         self.log, self.process, self.port = directory / "log", None, 0
 
@@ -31,7 +31,7 @@ class Buildlet:
         start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                [programs() / "buildlet", "-listen", "127.0.0.1:0", "-state-dir", self.directory / "state", *self.flags],
+                [*self.wrapper, programs() / "buildlet", "-listen", "127.0.0.1:0", "-state-dir", self.directory / "state", *self.flags],
                 env=self.environment, stdout=output, stderr=output, cwd=self.directory)
 
         def listening():
@@ -65,9 +65,10 @@ class Buildlet:
         finally:
             connection.close()
 
-    def run(self, script):
+    def run(self, script, env=()):
         """What a command prints; cut off if the worker ends meanwhile."""
-        body = urllib.parse.urlencode([("cmd", "/bin/sh"), ("mode", "sys"), ("cmdArg", "-c"), ("cmdArg", script)])
+        body = urllib.parse.urlencode([("cmd", "/bin/sh"), ("mode", "sys"), ("cmdArg", "-c"), ("cmdArg", script),
+                                       *(("env", entry) for entry in env)])
         try:
             return self.ask("POST", "/exec", body, {"Content-Type": "application/x-www-form-urlencoded"})[1]
         except (http.client.HTTPException, ConnectionError) as error:
@@ -107,6 +108,7 @@ class WorkerListens(WorkerTest):
         self.assertIn("META_tls_key", self.refused("-listen", ":0", META_password="x", META_tls_cert="x"))
         self.assertIn("-insecure", self.refused("-listen", "127.0.0.1:0"))
         self.assertIn("-listen only", self.refused("-insecure", "-reverse-type", "host-a"))
+        self.assertIn("GOMOTEID", self.refused("-swarming-bot", "-reverse-type", "host-a", GO_BUILDLET_TOKEN="x"))
         self.assertIn("-client-ca needs TLS", self.refused("-listen", "127.0.0.1:0", "-client-ca", "/ca.pem"))
         self.assertIn("no-such-user", self.refused("-listen", "127.0.0.1:0", "-run-as", "no-such-user", META_password="x")
                       if os.geteuid() == 0 else "no-such-user")
@@ -124,6 +126,26 @@ class WorkerListens(WorkerTest):
         self.assertEqual(worker.ask("GET", "/", password=None)[0], 200)
         self.assertNotIn(PASSWORD, worker.run("env"))
         self.assertNotIn(PASSWORD, worker.log.read_text())
+
+    def open_to_everybody(self):
+        for directory in (self.directory, *self.directory.parents):
+            if str(directory).startswith(tempfile.gettempdir() + "/"):
+                directory.chmod(0o777)
+
+    def test_commands_of_the_same_user_cannot_read_secrets_from_the_worker_s_process(self):
+        wrapper = ()
+        if os.geteuid() == 0:
+            # Nothing is closed to root.
+            self.open_to_everybody()
+            wrapper = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+            if subprocess.run([*wrapper, "test", "-x", programs() / "buildlet"], check=False).returncode != 0:
+                self.skipTest("others cannot reach the program")
+        worker = self.worker(wrapper=wrapper)
+        process = f"/proc/{worker.process.pid}"
+        self.assertIn("Permission denied", worker.run(f"cat {process}/environ 2>&1"))
+        self.assertIn("Permission denied", worker.run(f"head -c 1 {process}/mem 2>&1"))
+        alone = worker.run("ls /proc/self/ns", env=["GO_DISABLE_OUTBOUND_NETWORK=1"])
+        self.assertTrue("net" in alone or alone == "", alone)
 
     def test_tls_with_the_metadata_s_certificate(self):
         certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
@@ -166,9 +188,7 @@ class WorkerListens(WorkerTest):
     def test_commands_run_as_the_user_that_was_named(self):
         if os.geteuid() != 0:
             self.skipTest("only root may become somebody else")
-        for directory in (self.directory, *self.directory.parents):
-            if str(directory).startswith(tempfile.gettempdir() + "/"):
-                directory.chmod(0o755)
+        self.open_to_everybody()
         worker = self.worker("-run-as", "nobody", "-workdir", self.directory / "work")
         self.assertEqual(worker.run("id -un; id -Gn"), "nobody\nnogroup\n")
         self.assertEqual(worker.ask("PUT", "/write?path=d%2Ff&mode=420", "sent ")[0], 200)

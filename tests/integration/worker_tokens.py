@@ -53,6 +53,13 @@ class WorkerTokens(unittest.TestCase):
                      self.farm.get(f"/api/v1/builds/{build['id']}/log").decode()):
             self.assertNotIn(token, text)
 
+    def test_a_wrong_command_is_told_the_nearest(self):
+        answer = self.farm.run_program("coordinator", "workers", "revok", "x")
+        self.assertEqual(answer.returncode, 2)
+        self.assertIn('did you mean "workers revoke"?', answer.stderr)
+        self.assertIn("coordinator workers add", self.farm.run_program("coordinator", "workers", "-help").stdout)
+        self.assertIn("is no worker's name", self.workers("add", "../x", code=2).stderr)
+
     def test_a_token_for_another_host_type_lets_nobody_in(self):
         token = self.workers("add", "-host-type", "host-b", "mini-8").stdout.strip()
         worker = self.farm.start_worker("host-a", name="wrong", token=token)

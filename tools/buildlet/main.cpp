@@ -33,6 +33,7 @@
 #include <string>
 #include <string_view>
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "settings.h"
@@ -288,6 +289,8 @@ class Program {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == runs::kSupervisorArgument) return runs::supervise();
+  // Commands may run as the same user: without this they could read the password in /proc, and the key in memory.
+  ::prctl(PR_SET_DUMPABLE, 0);
   Settings settings;
   settings.service = io::ServiceManager::take_from_environment();
   settings.flags.log.reader = base::reader_of_stderr(environment_variable("JOURNAL_STREAM").value_or(""));

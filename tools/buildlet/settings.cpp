@@ -72,6 +72,9 @@ void plan(const base::CommandLine& cli, Settings& settings) {
   for (const char* flag : {"insecure", "client-ca"}) {
     if (cli.given(flag)) throw std::invalid_argument("-" + std::string(flag) + " goes with -listen only");
   }
+  if (flags.swarming_bot && environment_variable("GOMOTEID").value_or("").empty()) {
+    throw std::invalid_argument("-swarming-bot needs GOMOTEID, the id of the gomote instance that this worker is");
+  }
   if (!flags.key_file.empty() && !flags.token_file.empty()) {
     throw std::invalid_argument("-key-file and -token-file exclude each other: a worker shows one of them");
   }

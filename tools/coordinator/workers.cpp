@@ -1,6 +1,7 @@
 #include "workers.h"
 
 #include <build/base/cli.h>
+#include <build/base/nearest.h>
 #include <build/base/random.h>
 #include <build/config/farm_config.h>
 #include <build/coordinator/worker_tokens.h>
@@ -139,9 +140,17 @@ int workers_command(int argc, char** argv) {
   for (const Command& command : kCommands) {
     if (name == command.name) return run_command(command, argc - 1, argv + 1);
   }
+  std::vector<std::string> known;
+  for (const Command& command : kCommands) known.emplace_back(command.name);
   const bool help = name == "-help" || name == "--help" || name == "-h";
-  (help ? std::cout : std::cerr) << kUsage;
-  return help ? 0 : base::kExitUsage;
+  if (help) {
+    std::cout << kUsage;
+    return 0;
+  }
+  const std::string* nearest = base::nearest_name(name, known);
+  std::cerr << "coordinator: \"workers " << name << "\" is no command"
+            << (nearest != nullptr ? ", did you mean \"workers " + *nearest + "\"?\n" : "\n" + std::string(kUsage));
+  return base::kExitUsage;
 }
 
 }  // namespace build::coordinator

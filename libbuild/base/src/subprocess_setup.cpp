@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ OwnNetwork::OwnNetwork() {
 SetupFailure OwnNetwork::enter() const noexcept {
   if (::unshare(CLONE_NEWNET) != 0) {
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return {"making a network namespace", errno};
+    ::prctl(PR_SET_DUMPABLE, 1);  // otherwise the maps are root's, where the parent has closed itself to others
     const bool mapped = write_to("/proc/self/setgroups", "deny") && write_to("/proc/self/uid_map", uid_map_.data()) &&
                         write_to("/proc/self/gid_map", gid_map_.data());
     if (!mapped) return {"mapping users in a user namespace", errno};

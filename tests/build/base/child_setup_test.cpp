@@ -110,9 +110,11 @@ TEST_CASE("a child runs as another user, with that user's groups alone") {
     return;
   }
   Runner runner;
+  spec.user->groups.push_back(spec.user->gid + 1);
   const RunResult result = runner.run(spec);
   const std::string uid = std::to_string(spec.user->uid), gid = std::to_string(spec.user->gid);
-  CHECK(result.output == uid + "\n" + gid + "\n" + gid + "\nCapEff:\t0000000000000000\n");
+  const std::string groups = gid + " " + std::to_string(spec.user->gid + 1);
+  CHECK(result.output == uid + "\n" + gid + "\n" + groups + "\nCapEff:\t0000000000000000\n");
   spec.network = SubprocessSpec::Network::none;
   if (may_make_namespaces(runner)) CHECK(runner.run(spec).output.starts_with(uid + "\n"));
 }

@@ -177,9 +177,21 @@ TEST_CASE("one host key serves all, each visit has a key of its own, and a worke
   CHECK(door.visits() == 2);
   CHECK(testing::read_file(door.programs / "ssh/count") == "made\n");
   CHECK(!fs::exists(door.programs / "ssh/host_key.1.pub"));
+  CHECK(door.read_until(*first, "a host key\n").starts_with("SSH-2.0-standin"));
   door.worker.loop.run_until_done(door.worker.server.stop());
   CHECK(door.visits() == 0);
-  CHECK(door.read_until(*first, "no such text").starts_with("SSH-2.0-standin"));
+  CHECK(door.read_until(*first, "no such text").find("SSH") == std::string::npos);
+}
+
+TEST_CASE("beyond so many visitors nobody is let in, until one leaves") {
+  Door door;
+  std::vector<io::StreamPtr> streams;
+  for (int i = 0; i < SshDoor::kMaxVisits; ++i) streams.push_back(door.connect());
+  CHECK(door.refused(own_name()).find("503 Service Unavailable: there are too many visitors already") !=
+        std::string::npos);
+  streams.pop_back();
+  CHECK(door.worker.wait_until([&] { return door.visits() < std::size_t{SshDoor::kMaxVisits}; }));
+  CHECK(door.refused(own_name()).empty());
 }
 
 TEST_CASE("who may not come in is told why") {

@@ -91,7 +91,7 @@ TEST_CASE("a worker short of memory refuses commands, and says so in numbers") {
   MachineNumbers numbers;
   CHECK(!out_of_memory(numbers));  // nothing is known
   numbers.memory = 8ull << 30;
-  numbers.memory_available = 31 << 20;
+  numbers.memory_available = (32 << 20) - 1;
   ServerOptions options = testing::WorkerFixture::default_options();
   options.machine = [&numbers] { return numbers; };
   testing::WorkerFixture worker(options);
@@ -101,7 +101,7 @@ TEST_CASE("a worker short of memory refuses commands, and says so in numbers") {
     return value_of(worker.loop, testing::follow_all(*started)).result;
   };
   CHECK(run().outcome == RunOutcome::lost);
-  CHECK(run().text.starts_with("503 Service Unavailable: the worker is short of memory: 32505856 of 8589934592 bytes"));
+  CHECK(run().text.starts_with("503 Service Unavailable: the worker is short of memory: 33554431 of 8589934592 bytes"));
   numbers.memory_available = 32 << 20;
   CHECK(run().outcome == RunOutcome::succeeded);
 }

@@ -50,8 +50,11 @@ std::string program_missing(const fs::path& program) {
 
 class SshDoor::Visit {
  public:
-  explicit Visit(const io::Executor& executor) : changed(executor) {}
+  Visit(const io::Executor& executor, std::shared_ptr<int> all) : changed(executor), present(std::move(all)) {
+    ++*present;
+  }
   ~Visit() {
+    --*present;
     std::error_code ignored;  // it is removed at the next start, then
     if (!directory.empty()) fs::remove_all(directory, ignored);
   }
@@ -69,6 +72,7 @@ class SshDoor::Visit {
   std::unique_ptr<base::Subprocess> process;
   io::StreamPtr client;
   io::Event changed;
+  std::shared_ptr<int> present;
   int tasks = 0;
   bool over = false;
 
@@ -170,8 +174,9 @@ io::Task<> SshDoor::make_host_key(std::uint64_t number) {
 
 io::Task<std::shared_ptr<SshDoor::Visit>> SshDoor::open(SshRequest request, base::Environment environment) {
   if (options_.directory.empty()) throw io::HttpError(kBadGateway, "this worker has no ssh server");
+  if (*present_ >= kMaxVisits) throw io::HttpError(503, "there are too many visitors already");
   const std::uint64_t number = ++opened_;
-  auto visit = std::make_shared<Visit>(executor_);
+  auto visit = std::make_shared<Visit>(executor_, present_);
   visit->user = request.user;
   int status = kBadGateway;
   std::string why;

@@ -62,8 +62,10 @@ class SshDoor {
 
   class Visit;
 
+  static constexpr int kMaxVisits = 32;
+
   /// Starts an sshd for `request`, whose sessions get `environment`. Throws io::HttpError: 400 if its user may not log
-  /// in here, 502 if there is no sshd or it does not start.
+  /// in here, 502 if there is no sshd or it does not start, 503 if kMaxVisits are there already.
   io::Task<std::shared_ptr<Visit>> open(SshRequest request, base::Environment environment);
   /// Carries bytes between the client and the sshd until either ends, then ends both.
   io::Task<> serve(std::shared_ptr<Visit> visit, io::StreamPtr client);
@@ -80,6 +82,7 @@ class SshDoor {
   SshOptions options_;
   std::set<Visit*> visits_;
   std::uint64_t opened_ = 0;
+  std::shared_ptr<int> present_ = std::make_shared<int>(0);  ///< visits that there are, served yet or not
   bool stopped_ = false;
 };
 
