@@ -156,8 +156,9 @@ TEST_CASE("user data are JSON, plain or in base64") {
   CHECK(parse_ec2_user_data(json + "\n") == expected);
   CHECK(parse_ec2_user_data("eyJ0bHNfY2VydCI6IkMifQ==") == std::map<std::string, std::string>{{"tls-cert", "C"}});
   CHECK(parse_ec2_user_data(" \n").empty());
-  for (const std::string& bad : {std::string("#!/bin/sh\n"), std::string("[]"), std::string("{"), std::string("e30"),
-                                 std::string(100'000, '['), "{\"a\":" + std::string(100'000, '[')}) {
+  for (const std::string& bad :
+       {std::string("#!/bin/sh\n"), std::string("[]"), std::string("{"), std::string("{}\0x", 4), std::string("e30"),
+        std::string(100'000, '['), "{\"a\":" + std::string(100'000, '[')}) {
     CHECK_THROWS_AS(parse_ec2_user_data(bad), std::invalid_argument);
   }
 }

@@ -114,8 +114,9 @@ std::map<std::string, std::string> parse_ec2_user_data(std::string_view text) {
   if (plain.empty()) return {};
   if (!plain.starts_with('{')) plain = net::decode_base64(plain).value_or("");
   rapidjson::Document document;
+  // Iterative: nesting costs heap, not stack. RapidJSON would take a NUL for the end of the text.
   document.Parse<rapidjson::kParseIterativeFlag>(plain.data(), plain.size());
-  if (document.HasParseError() || !document.IsObject()) {
+  if (plain.find('\0') != std::string::npos || document.HasParseError() || !document.IsObject()) {
     throw std::invalid_argument("the machine's user data are no JSON object, nor base64 of one");
   }
   std::map<std::string, std::string> values;
