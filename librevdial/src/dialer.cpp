@@ -62,7 +62,7 @@ class Dialer::Impl final : public Pickups::Taker {
   io::Task<> write_until_end();
   io::Task<> wait_for_work();
   std::optional<std::string> next_path();
-  bool has_work() const;
+  bool has_work();
   void pickup_failed(const ControlMessage& report);
   void settle(const WaiterPtr& waiter, io::StreamPtr connection, std::optional<DialError> error);
   void give_up(const WaiterPtr& waiter);
@@ -217,12 +217,14 @@ io::Task<> Dialer::Impl::write_until_end() {
 
 /// Returns when there is a connection to ask for, the session is over, or a keep-alive is due.
 io::Task<> Dialer::Impl::wait_for_work() {
-  bool due = false;
-  const io::Alarm alarm = channel_.clock().call_after(channel_.stream().executor(), options_.keep_alive, [this, &due] {
-    due = true;
-    work_.notify_all();
-  });
-  while (!due && !ended() && !has_work()) co_await work_.wait();
+  io::Clock& clock = channel_.clock();
+  const io::Instant keep_alive_at = clock.now() + options_.keep_alive;
+  while (!ended() && !has_work() && clock.now() < keep_alive_at) {
+    const bool resting = waiters_.empty() && ready_.missing(asked_.to_keep()) > 0;
+    const io::Instant wake_at = resting ? std::min(ready_.not_before(), keep_alive_at) : keep_alive_at;
+    const io::Alarm alarm = clock.call_at(executor(), wake_at, [this] { work_.notify_all(); });
+    co_await work_.wait();
+  }
 }
 
 WaiterPtr Dialer::Impl::next_to_ask() const {
@@ -231,8 +233,9 @@ WaiterPtr Dialer::Impl::next_to_ask() const {
 }
 
 /// Connections are made to be kept only while no dial waits: they would be in its way.
-bool Dialer::Impl::has_work() const {
-  return waiters_.empty() ? ready_.missing(asked_.to_keep()) > 0 : next_to_ask() != nullptr;
+bool Dialer::Impl::has_work() {
+  if (!waiters_.empty()) return next_to_ask() != nullptr;
+  return ready_.missing(asked_.to_keep()) > 0 && channel_.clock().now() >= ready_.not_before();
 }
 
 /// Where the listener is to go now, if it is to go anywhere.

@@ -158,14 +158,13 @@ void ReadySet::failed() {
 
 std::size_t ReadySet::missing(std::size_t asked) const noexcept {
   const std::size_t there = waiting_.size() + asked;
-  return closed_ || there >= target_ || clock_.now() < pause_until_ ? 0 : target_ - there;
+  return closed_ || there >= target_ ? 0 : target_ - there;
 }
 
 void ReadySet::close() noexcept {
   closed_ = true;
   target_ = 0;
   period_alarm_.cancel();
-  pause_alarm_.cancel();
   for (const ReadyPtr& ready : std::exchange(waiting_, {})) {
     ready->on_end = nullptr;
     ready->wanted = false;
@@ -184,10 +183,8 @@ void ReadySet::found_dead(const ReadyConnection* connection) {
 
 /// Nothing is asked for meanwhile. A longer pause that is under way stays.
 void ReadySet::pause(io::Duration time) {
-  const io::Instant until = clock_.now() + time;
-  if (until <= pause_until_) return;
-  pause_until_ = until;
-  pause_alarm_ = clock_.call_at(executor_, until, changed_);
+  pause_until_ = std::max(pause_until_, clock_.now() + time);
+  changed_();
 }
 
 void ReadySet::start_period() {

@@ -40,8 +40,9 @@ class ReadySet {
   void failed();
 
   std::size_t size() const noexcept { return waiting_.size(); }
-  /// How many connections should be asked for, `asked` being under way.
+  /// How many connections should be asked for, `asked` being under way, and from when on.
   std::size_t missing(std::size_t asked) const noexcept;
+  io::Instant not_before() const noexcept { return pause_until_; }
   /// Closes all and keeps none from now on.
   void close() noexcept;
 
@@ -61,7 +62,7 @@ class ReadySet {
   std::size_t fewest_ = 0;  // in this period
   io::Duration failure_pause_;
   io::Instant pause_until_;
-  io::Alarm period_alarm_, pause_alarm_;
+  io::Alarm period_alarm_;
   bool closed_ = false;
 };
 
