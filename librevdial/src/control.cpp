@@ -54,8 +54,8 @@ std::string json_escape(std::string_view text) {
 }
 
 std::string json_line(const ControlMessage& message, std::string_view err) {
-  const std::array<std::pair<std::string_view, std::string_view>, 3> members{
-      {{"command", message.command}, {"connPath", message.conn_path}, {"err", err}}};
+  const std::array<std::pair<std::string_view, std::string_view>, 4> members{
+      {{"command", message.command}, {"connPath", message.conn_path}, {"err", err}, {"period", message.period}}};
   std::string line = "{";
   for (const auto& [key, value] : members) {
     if (value.empty()) continue;
@@ -86,8 +86,10 @@ ControlMessage parse_control_line(std::string_view line) {
   if (!document.IsObject()) throw ControlError("a control line is JSON but not an object");
 
   ControlMessage message;
-  const std::array<std::pair<std::string_view, std::string*>, 3> known{
-      {{"command", &message.command}, {"connPath", &message.conn_path}, {"err", &message.err}}};
+  const std::array<std::pair<std::string_view, std::string*>, 4> known{{{"command", &message.command},
+                                                                        {"connPath", &message.conn_path},
+                                                                        {"err", &message.err},
+                                                                        {"period", &message.period}}};
   for (const auto& member : std::as_const(document).GetObject()) {
     const std::string_view key(member.name.GetString(), member.name.GetStringLength());
     for (const auto& [name, field] : known) {

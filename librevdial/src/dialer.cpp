@@ -204,8 +204,11 @@ io::Task<> Dialer::Impl::write_messages(std::shared_ptr<Impl> self) {
 }
 
 io::Task<> Dialer::Impl::write_until_end() {
+  std::string period;
+  if (options_.announce_keep_alive)
+    period = std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.keep_alive).count());
   while (!ended()) {
-    ControlMessage keep_alive{.command = std::string(kKeepAlive), .conn_path = {}, .err = {}};
+    ControlMessage keep_alive{.command = std::string(kKeepAlive), .conn_path = {}, .err = {}, .period = period};
     co_await channel_.write(std::move(keep_alive), options_.write_limit);
     co_await wait_for_work();
     const std::optional<std::string> path = next_path();

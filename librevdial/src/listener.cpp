@@ -17,6 +17,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <deque>
 #include <optional>
 #include <set>
@@ -92,6 +94,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   const io::Executor& executor() const noexcept { return executor_; }
 
  private:
+  io::Duration silence_after(const ControlMessage& message, io::Duration before) const;
   io::Task<> read_requests();
   void requested(std::string path);
   void start_pending();
@@ -189,15 +192,26 @@ io::Task<SessionEnd> Listener::Impl::run(std::shared_ptr<Impl> self) {
   co_return self->channel_.end();
 }
 
+/// What the listener waits for the next control line, at most; zero: for ever.
+io::Duration Listener::Impl::silence_after(const ControlMessage& message, io::Duration before) const {
+  unsigned seconds = 0;
+  const char* const end = message.period.data() + message.period.size();
+  if (std::from_chars(message.period.data(), end, seconds).ptr != end || seconds == 0) return before;
+  const io::Duration announced = 3 * std::chrono::seconds{seconds} + std::chrono::seconds{1};
+  return options_.silence_limit == io::Duration::zero() ? announced : std::min(announced, options_.silence_limit);
+}
+
 io::Task<> Listener::Impl::read_requests() {
+  io::Duration limit = options_.silence_limit;
   std::optional<io::Deadline> silence;
-  if (options_.silence_limit > io::Duration::zero()) {
-    silence.emplace(channel_.clock(), executor_, options_.silence_limit, [this] {
-      end(SessionEnd::Cause::peer_silent,
-          "nothing was heard from the server for " + in_seconds(options_.silence_limit));
+  const auto wait_anew = [&] {
+    if (limit == io::Duration::zero()) return;
+    silence.emplace(channel_.clock(), executor_, limit, [this, &limit] {
+      end(SessionEnd::Cause::peer_silent, "nothing was heard from the server for " + in_seconds(limit));
       channel_.stream().close();
     });
-  }
+  };
+  wait_anew();
   LineReader lines(channel_.stream());
   for (;;) {
     const std::optional<std::string> line = co_await lines.next();
@@ -207,7 +221,8 @@ io::Task<> Listener::Impl::read_requests() {
     }
     if (ended()) co_return;
     ControlMessage message = parse_control_line(*line);
-    if (silence) silence->restart();
+    limit = silence_after(message, limit);
+    wait_anew();
     if (message.command == kConnReady) requested(std::move(message.conn_path));
   }
 }

@@ -47,6 +47,17 @@ struct Session {
 
 }  // namespace
 
+TEST_CASE("keep-alives say how soon the next one comes, where that is asked for") {
+  Session session(64 * 1024, testing::Peer::Reads::yes,
+                  {.random = counting(), .keep_alive = 4500ms, .announce_keep_alive = true});
+  const std::string line = "{\"command\":\"keep-alive\",\"period\":\"5\"}\n";
+  CHECK(session.listener.take() == line);
+  session.world.advance(4499ms);
+  CHECK(session.listener.take() == "");
+  session.world.advance(1ms);
+  CHECK(session.listener.take() == line);
+}
+
 TEST_CASE("a keep-alive is sent at once and then thirty seconds after the last control message") {
   Session session;
   CHECK(session.listener.take() == kKeepAliveLine);

@@ -223,6 +223,23 @@ TEST_CASE("a server that is silent for a hundred seconds counts as gone") {
   CHECK(session.dialer.saw_end());
 }
 
+TEST_CASE("a server that says how often it speaks counts as gone when it misses three times") {
+  Session session;
+  session.dialer.send("{\"command\":\"keep-alive\",\"period\":\"5\"}\n");
+  session.world.advance(15s);
+  session.dialer.send("{\"command\":\"keep-alive\",\"period\":\"5\"}\n");
+  SUBCASE("also when another message came in between") { session.dialer.send("{\"command\":\"dance\"}\n"); }
+  SUBCASE("whatever it says after that and is no number") {
+    for (const char* period : {"", "0", "-1", "5s", "x", "99999999999"})
+      session.dialer.send(std::string("{\"command\":\"keep-alive\",\"period\":\"") + period + "\"}\n");
+  }
+  session.world.advance(15'999ms);
+  CHECK_FALSE(session.run.done());
+  session.world.advance(1ms);
+  CHECK(session.run.value().cause == SessionEnd::Cause::peer_silent);
+  CHECK(session.run.value().text == "nothing was heard from the server for 16 s");
+}
+
 TEST_CASE("silence may be allowed for ever") {
   Session session({.silence_limit = 0s});
   session.world.advance(24h);

@@ -24,6 +24,7 @@ constexpr io::Duration kDialLimit = std::chrono::seconds{30};
 constexpr io::Duration kIdleCheckPeriod = std::chrono::seconds{15};
 constexpr io::Duration kLeasedCheckPeriod = std::chrono::seconds{4};
 /// With kLeasedCheckPeriod: a process that stands still while a build runs on it is noticed after 12 s at most.
+constexpr io::Duration kQuickKeepAlive = std::chrono::seconds{5};
 constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
 constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
 constexpr std::size_t kMaxSessions = 1000;
@@ -64,6 +65,15 @@ std::string sentence_of(const revdial::SessionEnd& end) {
   return end.text;
 }
 
+/// A worker of ours learns soon that a connection is silent, so that it comes back soon.
+revdial::DialerOptions dialer_options(const model::Session& record, revdial::RandomBytes random) {
+  revdial::DialerOptions options{.random = std::move(random)};
+  if (!model::keeps_runs(record)) return options;
+  options.keep_alive = kQuickKeepAlive;
+  options.announce_keep_alive = true;
+  return options;
+}
+
 buildlet::WorkerLimits probe_limits() {
   buildlet::WorkerLimits limits;
   limits.head = kAnswerLimit;
@@ -75,7 +85,7 @@ buildlet::WorkerLimits probe_limits() {
 WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::StreamPtr control, revdial::Pickups& pickups,
                              revdial::RandomBytes random, model::Session record)
     : record_(std::move(record)),
-      dialer_(std::move(control), clock, pickups, revdial::DialerOptions{.random = std::move(random)}),
+      dialer_(std::move(control), clock, pickups, dialer_options(record_, std::move(random))),
       worker_(
           executor, clock, [this]() { return dial(kDialLimit); }, record_.hostname),
       probe_(

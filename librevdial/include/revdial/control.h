@@ -27,6 +27,8 @@ struct ControlMessage {
   std::string command;
   std::string conn_path;
   std::string err;
+  /// Of a keep-alive, ours alone: the next one comes within so many seconds. The original ignores it.
+  std::string period = {};
 
   bool operator==(const ControlMessage&) const = default;
 };
@@ -42,7 +44,7 @@ class ControlError : public std::runtime_error {
 /// ControlError if it is not one JSON object or a known key has another type than string.
 ControlMessage parse_control_line(std::string_view line);
 
-/// The line with its newline, as the original's encoder writes it: keys in the order command, connPath, err,
+/// The line with its newline, as the original's encoder writes it: keys in the order command, connPath, err, period,
 /// and & < > as \u0026 \u003c \u003e. If it would be longer than kMaxControlLine, `err` is cut (between
 /// characters, the cut marked by "...") so that it fits. Throws std::length_error if it is too long even
 /// without `err`.

@@ -48,6 +48,9 @@ struct DialerOptions {
   std::string conn_path = "/revdial";
   /// A keep-alive is sent when no control message was for so long.
   io::Duration keep_alive = std::chrono::seconds{30};
+  /// Keep-alives say how soon the next one comes (whole seconds), so that a listener that understands it notices sooner
+  /// when none does. Only for peers that are known to be ours: the original ignores it, but nothing promises that.
+  bool announce_keep_alive = false;
   /// A control message that the transport has not taken after so long ends the session.
   io::Duration write_limit = std::chrono::seconds{10};
   /// ByteStream::set_user_timeout() of the control channel: with the keep-alive of io::TcpOptions, a host that has gone

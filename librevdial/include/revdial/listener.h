@@ -58,7 +58,8 @@ struct ListenerOptions {
   /// How many connections are held for accept(). When they are that many, pick-ups wait.
   std::size_t accept_queue = 8;
   /// The session counts as lost when no control line came for so long: three keep-alive periods and some
-  /// slack. Zero: wait for ever, as the original does.
+  /// slack. Zero: wait for ever, as the original does. A dialer that says how soon its next keep-alive comes
+  /// shortens it to three such periods and a second.
   io::Duration silence_limit = std::chrono::seconds{100};
   /// A report that the transport has not taken after so long ends the session.
   io::Duration write_limit = std::chrono::seconds{10};

@@ -42,7 +42,7 @@ struct ReverseOptions {
   io::Duration first_window = std::chrono::seconds{5};         ///< the first pause is shorter than this
   io::Duration longest_pause = std::chrono::seconds{60};
   /// A session that lasted this long makes the next pause a first one again.
-  io::Duration settled = std::chrono::seconds{60};
+  io::Duration settled = std::chrono::seconds{5};
 };
 
 class ReverseWorker {
