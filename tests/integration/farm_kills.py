@@ -66,11 +66,19 @@ class Case:
     def finish(self, cancelled=None):
         """Lets the farm come to its end, and looks at all that is left; `cancelled` is a build that must stay so."""
         self.farm.wait_for_builds(2, 60)
+        # The worker of a cancelled build may have to come back first.
+        wait_for(lambda: self.open_leases() == 0, 60, "every lease to be released")
         self.farm.stop_coordinator()
         return self.check(cancelled)
 
+    def rows(self):
+        return sqlite3.connect(f"file:{self.farm.state}/farm.db?mode=ro", uri=True)
+
+    def open_leases(self):
+        return self.rows().execute("SELECT count(*) FROM leases WHERE released IS NULL").fetchone()[0]
+
     def check(self, cancelled):
-        rows = sqlite3.connect(f"file:{self.farm.state}/farm.db?mode=ro", uri=True)
+        rows = self.rows()
         builds = rows.execute("SELECT id, state, result FROM builds").fetchall()
         assert len(builds) == 2 and len(set(builds)) == 2, builds
         lost = 0
@@ -89,7 +97,7 @@ class Case:
                 assert before[4], ("no reason", build, attempts)
             lost += len(outcomes) - 1
             self.check_logs(rows, build, len(outcomes))
-        assert rows.execute("SELECT count(*) FROM leases WHERE released IS NULL").fetchone() == (0,)
+        assert self.open_leases() == 0
         assert not self.overlaps.exists(), "two runs of one build at a time"
         return lost
 
