@@ -24,6 +24,7 @@ constexpr io::Duration kDialLimit = std::chrono::seconds{30};
 constexpr io::Duration kIdleCheckPeriod = std::chrono::seconds{15};
 constexpr io::Duration kLeasedCheckPeriod = std::chrono::seconds{4};
 /// With kLeasedCheckPeriod: a process that stands still while a build runs on it is noticed after 12 s at most.
+constexpr int kLeaseOver = 409;
 constexpr io::Duration kQuickKeepAlive = std::chrono::seconds{5};
 constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
 constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
@@ -336,7 +337,7 @@ io::Task<> WorkerHub::check(std::shared_ptr<WorkerSession> session) {
       session->draining_ = status.draining;
       co_return;
     } catch (const buildlet::WorkerError& error) {
-      if (error.status != 0) co_return;  // it is there, whatever it thinks of the lease
+      if (error.status == kLeaseOver) co_return;  // it is there, and the lease will be taken anew
       trouble = error.what();
     } catch (const std::exception& error) {
       trouble = error.what();
