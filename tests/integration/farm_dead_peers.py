@@ -9,7 +9,8 @@ import namespaces
 from farm import Farm, commit, make_repository, programs, wait_for
 
 BUILDERS = [{"name": "one", "host_type": "host-a"}]
-LIMIT = 20
+# Noticed after 14 s at most; then the lease of 8 s, and 2 s to be sure.
+LIMIT = 30
 
 
 class DeadPeers(unittest.TestCase):

@@ -104,7 +104,7 @@ class LiveLogs(unittest.TestCase):
                 self.assertEqual(sum(data["length"] for data in logs), len(b"live \xff\xc3\xa4\ntail\n"))
             self.assertEqual(told[-1][2]["result"], "ok")
 
-    def test_a_stream_goes_on_over_a_restart_of_the_coordinator_and_the_retried_attempt(self):
+    def test_a_stream_goes_on_over_a_restart_of_the_coordinator(self):
         with self.farm(f"echo attempt $XBUILD_ATTEMPT; cat {self.fifo}") as farm:
             farm.start_worker("host-a")
             build, _ = self.running_step(farm)
@@ -114,12 +114,11 @@ class LiveLogs(unittest.TestCase):
             farm.kill_coordinator()
             text += first.rest()
             farm.start_coordinator()
-            self.running_step(farm, 2)
+            self.running_step(farm)
             position = [id for id, _, _ in events(text) if id][-1]
             second = self.curl(farm, path, "-H", f"Last-Event-ID: {position}")
-            more = second.until(b'"text":"attempt 2\\n"}\n\n')
             self.fifo.write_text("over\n")
-            more += second.rest()
+            more = second.rest()
             pieces = {}
             for _, name, data in events(text) + events(more):
                 if name == "log":

@@ -61,5 +61,7 @@ class Host:
         run(*self.wrapper, "ip", "link", "set", "cable1", "up")
 
     def close(self):
+        # What runs there may outlive it, and with it the namespace and the cable.
+        subprocess.run(["ip", "link", "delete", "cable0"], check=False)
         self.process.kill()
         self.process.wait()
