@@ -3,9 +3,12 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 
-#include <future>
+#include <exception>
+#include <semaphore>
 #include <thread>
+#include <utility>
 
 namespace io {
 
@@ -25,15 +28,18 @@ LoopThread::~LoopThread() {
 Executor LoopThread::executor() { return impl_->loop.executor(); }
 
 void LoopThread::run(Task<> task) {
-  std::promise<void> ended;
-  asio::co_spawn(executor(), std::move(task), [&ended](const std::exception_ptr& error) {
-    if (error) {
-      ended.set_exception(error);
-    } else {
-      ended.set_value();
-    }
+  std::exception_ptr failed;
+  std::binary_semaphore ended(0);
+  asio::co_spawn(executor(), std::move(task), [&, loop = executor()](std::exception_ptr error) {
+    // Handed over when the task and all that it held have gone, and moved: nobody here looks at the error any more
+    // then.
+    asio::post(loop, [&failed, &ended, error = std::move(error)]() mutable {
+      failed = std::move(error);
+      ended.release();
+    });
   });
-  ended.get_future().get();
+  ended.acquire();
+  if (failed) std::rethrow_exception(std::move(failed));
 }
 
 }  // namespace io

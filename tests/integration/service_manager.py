@@ -152,7 +152,6 @@ class ServiceManager(unittest.TestCase):
             self.coordinator.wait_for("STOPPING")
             draining = len(self.coordinator.seen)
             farm.coordinator.send_signal(signal.SIGHUP)
-            farm.api("/status")  # it has been taken note of
             go.touch()
             self.assertEqual(farm.coordinator.wait(30), 0)
             while self.coordinator.read(0.2) is not None:

@@ -1,11 +1,14 @@
 // Which processes a command has left behind.
 #pragma once
 
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
+
+#include "build/runs/processes.h"
 
 namespace testing {
 
@@ -13,15 +16,11 @@ namespace testing {
 inline std::vector<std::string> processes_with(const std::string& entry) {
   std::vector<std::string> found;
   for (const auto& process : std::filesystem::directory_iterator("/proc")) {
-    const std::string pid = process.path().filename();
-    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto slurp = [&](const char* name) {
-      std::ifstream in(process.path() / name, std::ios::binary);
-      return std::string(std::istreambuf_iterator<char>(in), {});
-    };
-    const std::string environment = slurp("environ");
+    const pid_t pid = std::atoi(process.path().filename().c_str());
+    if (pid <= 0) continue;
+    const std::string environment = proc_file(pid, "environ");
     if (environment.find(entry) == std::string::npos) continue;
-    std::string command = slurp("cmdline");
+    std::string command = proc_file(pid, "cmdline");
     while (!command.empty() && command.back() == '\0') command.pop_back();
     for (char& c : command) {
       if (c == '\0') c = ' ';

@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -48,9 +47,15 @@ inline build::runs::Command daemon_command(const std::string& id, const std::fil
   return command;
 }
 
+/// Empty if the process is gone, whenever that happens.
 inline std::string proc_file(pid_t pid, const char* name) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::string text(4096, '\0');
+  const ssize_t size = fd < 0 ? 0 : ::read(fd, text.data(), text.size());
+  if (fd >= 0) ::close(fd);
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return text;
 }
 
 /// The processes that daemon_command(id) became, zombies left out.

@@ -158,6 +158,16 @@ TEST_CASE("killing a run kills every process that came of it, however it hid, an
   CHECK(testing::processes_named("second").size() == 2);
 }
 
+TEST_CASE("a time limit ends every process that came of the run, too") {
+  World world;
+  Command command = testing::daemon_command("limited", world.temp.path());
+  command.time_limit = 4s;
+  const auto run = world.start(command);
+  REQUIRE(world.wait_until([] { return testing::processes_named("limited").size() == 2; }));
+  CHECK(world.result(run).killed == "the time limit of 4 s was exceeded");
+  CHECK(world.wait_until([] { return testing::processes_named("limited").empty(); }));
+}
+
 TEST_CASE("what a command leaves behind goes on, is killed with the run, and does not keep its output open for ever") {
   World world;
   SUBCASE("with its own output") {
