@@ -74,7 +74,8 @@ class SelfContained(unittest.TestCase):
         self.addCleanup(namespaces.run, "umount", "--lazy", root / "dev/null")
         log = open(self.directory / "log", "w+", encoding="utf-8")
         self.addCleanup(log.close)
-        worker = subprocess.Popen(["chroot", root, "/buildlet", "-listen", "127.0.0.1:0", "-insecure", "-state-dir", "/state"],
+        worker = subprocess.Popen(["/usr/sbin/chroot", root, "/buildlet", "-listen", "127.0.0.1:0", "-insecure",
+                                   "-state-dir", "/state"],
                                   env={"HOME": "/state", "PATH": "/"}, stdout=log, stderr=log)
         self.addCleanup(worker.wait)
         self.addCleanup(worker.kill)

@@ -256,8 +256,8 @@ io::Task<> AttemptRunner::send_tree(StepLog& log, Verdict& verdict) {
     // A worker that understood and said no would say it again: it is about the tree, not about the worker.
     const std::string why = std::string("the source could not be unpacked: ") + error.what();
     verdict = error.status == 0 && work_.attempt.resumable ? away(why)
-              : error.workers_fault()                       ? broken(why)
-                                                            : failed(why);
+              : error.workers_fault()                      ? broken(why)
+                                                           : failed(why);
     co_return;
   } catch (const git::GitError&) {
     killed_ = true;  // the worker has a piece of the tree, and finds out by and by that no more comes
@@ -304,8 +304,7 @@ io::Task<AttemptRunner::Verdict> AttemptRunner::resume_step(const model::Step& k
   co_return lost("step \"" + known.name + "\": " + known.status);
 }
 
-io::Task<AttemptRunner::Verdict> AttemptRunner::run_command(const model::Step& step,
-                                                           const config::StepConfig& config) {
+io::Task<AttemptRunner::Verdict> AttemptRunner::run_command(const model::Step& step, const config::StepConfig& config) {
   StepLog log(executor_, clock_, logs_, log_trouble_);
   const Current current(*this, log);
   const auto written = co_await logs_.info(step.run);

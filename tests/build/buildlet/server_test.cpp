@@ -202,7 +202,8 @@ TEST_CASE("the status and the metrics tell what the machine has left") {
   };
   WorkerFixture worker(options);
   CHECK(ask(worker, "GET", "/status").body ==
-        "{\"Version\":28,\"features\":[\"runs\"],\"load\":1.50,\"cpus\":4,\"memoryBytes\":1000,\"memoryAvailableBytes\":600,"
+        "{\"Version\":28,\"features\":[\"runs\"],\"load\":1.50,\"cpus\":4,\"memoryBytes\":1000,"
+        "\"memoryAvailableBytes\":600,"
         "\"diskBytes\":50,\"diskAvailableBytes\":7}");
   CHECK(ask(worker, "GET", "/metrics").head.status == 404);  // on the address for health alone
   net::Router router;

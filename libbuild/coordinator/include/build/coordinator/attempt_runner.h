@@ -42,8 +42,8 @@ class AttemptRunner {
                 config::BuilderConfig builder, std::shared_ptr<git::Mirror> mirror);
 
   /// Runs it to its end and tells the farm how it ended, when nothing of it runs on the worker any more; closes the
-  /// worker's session if that cannot be known. If the worker is out of reach and keeps what runs, nothing is told: it is
-  /// to be resumed.
+  /// worker's session if that cannot be known. If the worker is out of reach and keeps what runs, nothing is told: it
+  /// is to be resumed.
   io::Task<> run();
   /// Ends it as soon as possible: run() returns soon.
   void stop() noexcept;
@@ -62,9 +62,7 @@ class AttemptRunner {
   static Verdict broken(std::string why) {
     return {model::AttemptOutcome::lost, std::move(why), Verdict::Worker::broken};
   }
-  static Verdict away(std::string why) {
-    return {model::AttemptOutcome::lost, std::move(why), Verdict::Worker::away};
-  }
+  static Verdict away(std::string why) { return {model::AttemptOutcome::lost, std::move(why), Verdict::Worker::away}; }
   static Verdict failed(std::string why) {
     return {model::AttemptOutcome::failed, std::move(why), Verdict::Worker::usable};
   }
