@@ -44,7 +44,7 @@ io::Task<std::size_t> BodySource::read_length(boost::asio::mutable_buffer into) 
   const std::size_t count = co_await wire_->read_some(part, options_.doing, options_.read_timeout);
   if (count == 0) cut_short();
   remaining_ -= count;
-  if (remaining_ == 0) end();
+  if (remaining_ == 0) ended_ = true;
   co_return count;
 }
 
@@ -66,28 +66,15 @@ io::Task<std::size_t> BodySource::read_chunked(boost::asio::mutable_buffer into)
     const std::size_t count = step.data.size();
     if (count > 0) std::memcpy(into.data(), step.data.data(), count);
     wire_->consume(step.consumed);
-    if (decoder_.done()) end();
+    if (decoder_.done()) ended_ = true;
     if (count > 0 || ended_) co_return count;
   }
 }
 
 io::Task<std::size_t> BodySource::read_until_close(boost::asio::mutable_buffer into) {
   const std::size_t count = co_await wire_->read_some(into, options_.doing, options_.read_timeout);
-  if (count == 0) end();
+  if (count == 0) ended_ = true;
   co_return count;
-}
-
-void BodySource::end() {
-  ended_ = true;
-  if (auto callback = std::exchange(when_ended_, nullptr)) callback();
-}
-
-void BodySource::when_ended(std::function<void()> callback) {
-  if (ended_) {
-    if (callback) callback();
-  } else {
-    when_ended_ = std::move(callback);
-  }
 }
 
 void BodySource::cut_short() const {

@@ -35,14 +35,11 @@ class BodySource {
   bool interim_pending() const { return !options_.interim.empty(); }
   void drop_interim() { options_.interim.clear(); }
   void set_read_timeout(io::Duration limit) { options_.read_timeout = limit; }
-  /// Called when the body has been read to its end, or at once if it has.
-  void when_ended(std::function<void()> callback);
 
  private:
   io::Task<std::size_t> read_length(boost::asio::mutable_buffer into);
   io::Task<std::size_t> read_chunked(boost::asio::mutable_buffer into);
   io::Task<std::size_t> read_until_close(boost::asio::mutable_buffer into);
-  void end();
   [[noreturn]] void cut_short() const;
 
   std::shared_ptr<Wire> wire_;
@@ -51,7 +48,6 @@ class BodySource {
   io::ChunkDecoder decoder_;
   bool ended_ = false;
   std::string malformed_;
-  std::function<void()> when_ended_;
 };
 
 }  // namespace build::net

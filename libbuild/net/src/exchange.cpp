@@ -86,10 +86,7 @@ Exchange::Exchange(Context context, io::RequestHead head)
   query_ = io::parse_query(raw_query_);
 }
 
-Exchange::~Exchange() {
-  source_->when_ended({});
-  context_.wire->unwatch();
-}
+Exchange::~Exchange() { context_.wire->unwatch(); }
 
 void Exchange::require(bool condition, const char* rule) const {
   if (!condition) throw std::logic_error("answer to " + head_.method + " " + path_ + ": " + rule);
@@ -217,9 +214,8 @@ io::Task<io::StreamPtr> Exchange::hijack(std::string raw_head) {
 void Exchange::on_client_gone(std::function<void()> gone) {
   require(!watched_, "on_client_gone() was called twice");
   watched_ = true;
-  // Reading ahead would mix with reading the body, so it begins behind it. Until then a failed write tells.
   context_.wire->arm(std::move(gone));
-  source_->when_ended([wire = context_.wire, ahead = context_.limits.read_ahead] { wire->watch(ahead); });
+  context_.wire->watch(context_.limits.read_ahead);
 }
 
 io::Task<bool> Exchange::drain_body() {

@@ -48,10 +48,12 @@ Wire::Wire(io::StreamPtr stream, io::Clock& clock)
 
 void Wire::consume(std::size_t count) {
   begin_ += count;
-  if (begin_ < buffer_.size()) return;
-  // Also gives the memory back, which matters for connections that are idle for long.
-  buffer_ = std::string();
-  begin_ = 0;
+  if (begin_ == buffer_.size()) {
+    // Also gives the memory back, which matters for connections that are idle for long.
+    buffer_ = std::string();
+    begin_ = 0;
+  }
+  if (watch_wanted_) read_ahead();
 }
 
 void Wire::lost(std::exception_ptr error, std::string_view doing, bool timed_out) const {
@@ -150,19 +152,20 @@ io::Task<> Wire::write(std::string_view bytes, std::string_view doing, io::Durat
 
 void Wire::watch(std::size_t ahead) {
   watch_wanted_ = true;
+  watch_ahead_ = ahead;
+  read_ahead();
+}
+
+void Wire::read_ahead() {
   if (watch_reading_) return;
   if (ended_ || watch_error_ || closed_) {
     // Told later, as always: the caller may still be setting up what `gone` refers to.
     boost::asio::post(executor_, [self = shared_from_this()] { self->tell_gone(); });
     return;
   }
-  if (buffered().size() >= ahead) return;
+  if (buffered().size() >= watch_ahead_) return;
   watch_reading_ = true;
-  io::spawn(executor_, watch_loop(shared_from_this(), ahead), [self = shared_from_this()](std::exception_ptr error) {
-    self->watch_error_ = error;
-    self->watch_reading_ = false;
-    self->changed_.notify_all();
-  });
+  io::spawn(executor_, watch_loop(shared_from_this()), [](std::exception_ptr) {});
 }
 
 void Wire::unwatch() {
@@ -174,17 +177,18 @@ void Wire::tell_gone() {
   if (auto gone = std::exchange(gone_, nullptr)) gone();
 }
 
-io::Task<> Wire::watch_loop(std::shared_ptr<Wire> self, std::size_t ahead) {
+io::Task<> Wire::watch_loop(std::shared_ptr<Wire> self) {
   // A buffer of its own: the shared one may be consumed while the read is under way.
   std::array<char, 2048> bytes;
   try {
     bool enough = false;
     while (self->watch_wanted_ && !enough) {
       const std::size_t count = co_await self->stream_->read_some(boost::asio::buffer(bytes));
+      self->buffer_.erase(0, std::exchange(self->begin_, 0));
       self->buffer_.append(bytes.data(), count);
       self->ended_ = count == 0;
       if (self->ended_) break;
-      enough = self->buffered().size() >= ahead;
+      enough = self->buffered().size() >= self->watch_ahead_;
       self->changed_.notify_all();
     }
   } catch (const std::exception&) {

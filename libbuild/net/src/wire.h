@@ -43,7 +43,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   /// `gone` is called once when a write fails, or when the background read finds the stream ended or broken.
   void arm(std::function<void()> gone) { gone_ = std::move(gone); }
-  /// Goes on reading in the background while fewer than `ahead` bytes are buffered.
+  /// Reads in the background whenever fewer than `ahead` bytes are buffered, until unwatch().
   void watch(std::size_t ahead);
   /// No more reads in the background (one may still be under way); forgets what arm() was given.
   void unwatch();
@@ -60,7 +60,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   io::StreamPtr take();
 
  private:
-  static io::Task<> watch_loop(std::shared_ptr<Wire> self, std::size_t ahead);
+  static io::Task<> watch_loop(std::shared_ptr<Wire> self);
+  void read_ahead();
   io::Task<bool> fill_raw(std::size_t room);
   [[noreturn]] void lost(std::exception_ptr error, std::string_view doing, bool timed_out) const;
 
@@ -72,6 +73,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   std::size_t begin_ = 0;
   bool closed_ = false;
   bool ended_ = false;
+  std::size_t watch_ahead_ = 0;
   bool watch_wanted_ = false, watch_reading_ = false;
   std::exception_ptr watch_error_;
   std::function<void()> gone_;

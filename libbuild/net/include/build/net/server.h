@@ -134,9 +134,9 @@ class Response {
   io::Task<io::StreamPtr> hijack(std::string raw_head);
 
   /// `gone` is called at most once, while the handler runs, when the client has closed the connection, broken it
-  /// off or stopped taking the answer, or the server is being stopped. It can notice the first two only after
-  /// the request's body has been read to its end. It must not throw; it normally cancels what the handler waits
-  /// for. Requests that the client sends ahead are kept, up to ServerLimits::read_ahead bytes.
+  /// off or stopped taking the answer, or the server is being stopped. It notices the first two as long as no more
+  /// than ServerLimits::read_ahead bytes of the body and of further requests wait to be read. It must not throw;
+  /// it normally cancels what the handler waits for. Not while a read of the body is under way.
   void on_client_gone(std::function<void()> gone);
 
  private:
