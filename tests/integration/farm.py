@@ -109,6 +109,8 @@ class Farm:
                  f'lease = "{lease}"']
         for builder in builders:
             lines += ["[[builder]]", f"name = {quote(builder['name'])}", f"host_type = {quote(builder['host_type'])}"]
+            if builder.get("sandbox"):
+                lines.append("sandbox = true")
         for repository in repositories:
             lines.append("[[repository]]")
             lines += [f"{key} = {quote(value)}" for key, value in repository.items() if key != "steps"]

@@ -66,6 +66,25 @@ class FarmBuilds(unittest.TestCase):
             text = self.log_of(farm, build, "look").decode()
             self.assertTrue(text.startswith("k$Format:%H$\nran\n"), text)
 
+    def test_a_builder_may_put_its_steps_into_a_box(self):
+        commit(self.repository, {"a": "1"}, "boxed")
+        seen = self.directory / "seen"
+        seen.touch()
+        look = (f"cat a; echo; echo b >a; cat {seen} || echo nothing seen; echo x >/usr/x || echo read-only; "
+                "cat /proc/[0-9]*/comm | grep -cx buildlet; ls \"$WORKDIR/..\"; exit 3")
+        builders = [{**BUILDERS[0], "sandbox": True}]
+        repository = {"name": "demo", "url": str(self.repository), "steps": [["look", look], ["more", "cat a"]]}
+        with Farm(programs(), self.directory / "farm", [repository], builders) as farm:
+            farm.start_worker("host-a")
+            build = farm.wait_for_builds(1, 60)[0]
+            lines = self.log_of(farm, build, "look").decode().splitlines()
+            status = [s["status"] for s in farm.api(f"/builds/{build['id']}")["steps"] if s["name"] == "look"]
+        if "sandbox" in lines[0]:
+            self.skipTest(lines[0])
+        self.assertEqual([line for line in lines if not line.startswith(("cat:", "/bin/sh:"))],
+                         ["1", "nothing seen", "read-only", "0", "workdir"])
+        self.assertEqual(status, ["exit status 3"])
+
     def test_a_log_can_be_followed_while_the_step_runs(self):
         fifo = self.directory / "fifo"
         subprocess.run(["mkfifo", fifo], check=True)

@@ -138,6 +138,7 @@ class Program {
     options.ssh.directory = state_.directory / "ssh";
     options.ssh.pool = &own_pool_;
     if (settings_.run_as) options.ssh.user = settings_.run_as->name;
+    options.secrets = secret_files(settings_.flags);
     options.machine = [this] { return machine_.numbers(); };
     options.on_halt = [this] {
       halt_asked_ = true;

@@ -94,6 +94,21 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+std::vector<std::filesystem::path> secret_files(const Flags& flags) {
+  std::vector<std::filesystem::path> files;
+  const auto add = [&files](const std::filesystem::path& file) {
+    if (!file.empty()) files.push_back(std::filesystem::absolute(file));
+  };
+  add(flags.key_file);
+  add(flags.token_file);
+  add(environment_variable("GO_BUILD_KEY_PATH").value_or(""));
+  for (const char* metadata : {"META_password", "META_tls_key"}) {
+    const std::string value = environment_variable(metadata).value_or("");
+    if (value.starts_with('@')) add(value.substr(1));
+  }
+  return files;
+}
+
 std::optional<int> parse_flags(int argc, char** argv, Settings& settings) {
   Flags& flags = settings.flags;
   base::CommandLine cli("buildlet", "A worker: runs the builds that a coordinator, or a client, gives it.");

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 struct Flags {
   std::string coordinator = "localhost:8119";
@@ -51,6 +52,9 @@ struct Settings {
 
 /// A variable of this process's environment.
 std::optional<std::string> environment_variable(const std::string& name);
+
+/// The files with keys, tokens and passwords that this worker was told of.
+std::vector<std::filesystem::path> secret_files(const Flags& flags);
 
 /// Reads the command line into `settings`. An exit code means: return it from main.
 std::optional<int> parse_flags(int argc, char** argv, Settings& settings);

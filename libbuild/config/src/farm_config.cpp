@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 10> kCoordinatorKeys{
     "tls_names", "master_key_file", "max_attempts", "lease",           "drain_limit"};
 constexpr std::array<std::string_view, 4> kAccessKeys{"read", "local", "hsts", "token"};
 constexpr std::array<std::string_view, 3> kTokenKeys{"name", "role", "sha256"};
-constexpr std::array<std::string_view, 3> kBuilderKeys{"name", "host_type", "env"};
+constexpr std::array<std::string_view, 4> kBuilderKeys{"name", "host_type", "sandbox", "env"};
 constexpr std::array<std::string_view, 7> kRepositoryKeys{"name",        "url",           "branches", "builders",
                                                           "first_sight", "poll_interval", "step"};
 constexpr std::array<std::string_view, 3> kStepKeys{"name", "command", "time_limit"};
@@ -156,6 +156,7 @@ BuilderConfig read_builder(const std::string& file, const toml::table& table) {
   builder.name = model::BuilderName(section.required_name("name", "what the dashboard calls it"));
   section.set_title("builder " + in_quotes(builder.name.value));
   builder.host_type = model::HostType(section.required_name("host_type", "the kind of worker it needs"));
+  builder.sandbox = section.boolean("sandbox").value_or(false);
   if (const toml::table* env = section.table("env", "builder.env"))
     builder.environment = read_environment(file, *env, section.title());
   return builder;

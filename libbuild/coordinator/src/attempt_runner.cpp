@@ -285,6 +285,7 @@ buildlet::RunSpec AttemptRunner::spec_for(const config::StepConfig& step) const 
       {"XBUILD_STEP", step.name},
   };
   for (const auto& [name, value] : ours) spec.env.push_back(std::string(name) + "=" + value);
+  spec.sandbox = builder_.sandbox;
   spec.time_limit = step.time_limit;
   spec.output_cap = kMaxLog;
   return spec;

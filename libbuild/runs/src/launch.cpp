@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <memory>
@@ -32,6 +33,9 @@ using io::asio::posix::stream_descriptor;
 
 /// The program that runs, also when its file has been replaced.
 constexpr const char* kOwnProgram = "/proc/self/exe";
+
+/// It may have to wait for a disk, or for the command's directory.
+constexpr std::chrono::seconds kFirstWordLimit{60};
 
 /// posix_spawn's two descriptions of a child.
 struct SpawnPlan {
@@ -95,7 +99,7 @@ void reap_when_ended(const io::Executor& executor, pid_t pid) {
 
 }  // namespace
 
-io::Task<std::string> launch_supervisor(io::Executor executor, const base::UniqueFd& directory) {
+io::Task<std::string> launch_supervisor(io::Executor executor, io::Clock& clock, const base::UniqueFd& directory) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) co_return std::string("cannot make a pipe: ") + base::error_text(errno);
   stream_descriptor ready(executor, ends[0]);
@@ -112,9 +116,16 @@ io::Task<std::string> launch_supervisor(io::Executor executor, const base::Uniqu
   reap_when_ended(executor, pid);
   std::array<char, 1024> text{};
   boost::system::error_code error;
+  const io::Deadline deadline(clock, executor, kFirstWordLimit, [&ready, pid] {
+    ::kill(pid, SIGKILL);
+    boost::system::error_code ignored;
+    ready.cancel(ignored);  // its child may hold the other end, and wait for a disk itself
+  });
   auto token = io::asio::redirect_error(io::asio::use_awaitable, error);
   const io::asio::mutable_buffer into = io::asio::buffer(text);
   const std::size_t size = co_await ready.async_read_some(into, token);
+  if (deadline.expired())
+    co_return "its supervisor said nothing for " + std::to_string(kFirstWordLimit.count()) + " seconds";
   if (size == 0) co_return std::string("the supervisor ended at once");
   if (text[0] == '+') co_return std::string();
   co_return std::string(text.data() + 1, size - 1);

@@ -27,8 +27,9 @@ namespace build::runs {
 
 using io::asio::posix::stream_descriptor;
 
-Run::Run(io::Executor executor, std::string path, base::UniqueFd directory, Command command)
+Run::Run(io::Executor executor, io::BlockingPool& pool, std::string path, base::UniqueFd directory, Command command)
     : executor_(executor),
+      pool_(pool),
       path_(std::move(path)),
       directory_(std::move(directory)),
       command_(std::move(command)),
@@ -71,7 +72,10 @@ io::Task<> Run::listen() {
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (size <= 0) break;
     if (message[0] == link::kNews) watching_ = false;
-    if (message[0] == link::kTaken) taken_.emplace(message.data() + 1, static_cast<std::size_t>(size) - 1);
+    if (message[0] == link::kTaken) {
+      taken_.emplace(message.data() + 1, static_cast<std::size_t>(size) - 1);
+      writing_ = false;
+    }
     changed_.notify_all();
   }
   let_go();
@@ -103,8 +107,13 @@ io::Task<SpoolReader::Piece> Output::read(std::uint64_t offset, io::asio::mutabl
   const std::shared_ptr<Run> run = run_;
   while (!cancelled_) {
     const bool last = !run->link_.is_open() || run->spool_->closed();
-    const SpoolReader::Piece piece = run->spool_->read(offset, static_cast<char*>(into.data()), into.size());
-    if (piece.size > 0 || last) co_return piece;
+    auto* bytes = static_cast<char*>(into.data());
+    std::optional<SpoolReader::Piece> piece = run->spool_->read_cached(offset, bytes, into.size());
+    if (!piece) {
+      auto job = [&] { return run->spool_->read(offset, bytes, into.size()); };
+      piece = co_await run->pool_.run(job);
+    }
+    if (piece->size > 0 || last) co_return *piece;
     run->watch();
     co_await run->changed_.wait();
   }
@@ -137,21 +146,25 @@ void Run::resize(TerminalSize size) {
   send(link::kResize + std::to_string(size.rows) + " " + std::to_string(size.columns));
 }
 
-io::Task<std::string> Run::write_input(std::string_view bytes) {
-  co_return co_await exchange_input(link::kInput + std::string(bytes));
+io::Task<std::string> Input::write(std::string_view bytes) {
+  co_return co_await exchange(link::kInput + std::string(bytes));
 }
 
-io::Task<std::string> Run::end_input() { co_return co_await exchange_input(std::string(1, link::kEnd)); }
+io::Task<std::string> Input::end() { co_return co_await exchange(std::string(1, link::kEnd)); }
 
-io::Task<std::string> Run::exchange_input(std::string message) {
-  const auto held = shared_from_this();
-  if (writing_) co_return "somebody else is writing to it";
-  writing_ = true;
-  taken_.reset();
-  if (send(message))
-    while (!taken_ && link_.is_open()) co_await changed_.wait();
-  writing_ = false;
-  co_return taken_.value_or("the run is over");
+void Input::cancel() noexcept {
+  cancelled_ = true;
+  run_->changed_.notify_all();
+}
+
+io::Task<std::string> Input::exchange(std::string message) {
+  const std::shared_ptr<Run> run = run_;
+  if (run->writing_) co_return "somebody else is writing to it";
+  run->taken_.reset();
+  run->writing_ = run->send(message);
+  while (run->writing_ && run->link_.is_open() && !cancelled_) co_await run->changed_.wait();
+  if (cancelled_) co_return "nobody waits for it any more";
+  co_return run->taken_.value_or("the run is over");
 }
 
 }  // namespace build::runs

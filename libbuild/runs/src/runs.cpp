@@ -39,8 +39,8 @@ bool is_lack_of_room(const std::string& failure) {
 
 }  // namespace
 
-Runs::Runs(io::Executor executor, io::BlockingPool& pool, const fs::path& state)
-    : executor_(executor), pool_(pool), directory_(state / "runs"), gate_(executor) {
+Runs::Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const fs::path& state)
+    : executor_(executor), clock_(clock), pool_(pool), directory_(state / "runs"), gate_(executor) {
   base::ensure_private_directory(directory_);
   for (const auto& entry : fs::directory_iterator(directory_)) {
     std::shared_ptr<Run> run = take_up(entry.path());
@@ -60,7 +60,7 @@ std::shared_ptr<Run> Runs::take_up(const fs::path& path) {
   try {
     if (fs::remove(path / kCommandFile)) throw std::runtime_error("nobody had begun it");
     Command command = command_from_json(base::read_file(path / kClaimedFile, kMaxCommand));
-    auto run = std::make_shared<Run>(executor_, path.string(), open_directory(path), std::move(command));
+    auto run = std::make_shared<Run>(executor_, pool_, path.string(), open_directory(path), std::move(command));
     run->connect();
     run->open_spool();
     return run;
@@ -128,8 +128,8 @@ io::Task<std::shared_ptr<Run>> Runs::begin(Command command) {
   try {
     auto make = [&] { return make_run_directory(path, command); };
     base::UniqueFd directory = co_await pool_.run(make);
-    run = std::make_shared<Run>(executor_, path.string(), std::move(directory), std::move(command));
-    failure = co_await launch_supervisor(executor_, run->directory_);
+    run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(directory), std::move(command));
+    failure = co_await launch_supervisor(executor_, clock_, run->directory_);
     if (failure.empty()) {
       run->connect();  // a short run may be over, and its supervisor gone
       run->open_spool();

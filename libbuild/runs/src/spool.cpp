@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace build::runs {
@@ -70,18 +71,16 @@ std::size_t write_at(const base::UniqueFd& fd, const char* bytes, std::size_t si
   return done;
 }
 
-std::size_t read_at(const base::UniqueFd& fd, char* into, std::size_t size, std::uint64_t at, const char* name) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t n = ::pread(fd.get(), into + done, size - done, static_cast<off_t>(at + done));
-    if (n == 0) break;
-    if (n > 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      fail("read", name);
-    }
+/// At least one byte; -1 if the disk would have to be waited for and `flags` are RWF_NOWAIT.
+ssize_t read_at(const base::UniqueFd& fd, char* into, std::size_t size, std::uint64_t at, int flags, const char* name) {
+  iovec piece{into, size};
+  while (true) {
+    const ssize_t n = ::preadv2(fd.get(), &piece, 1, static_cast<off_t>(at), flags);
+    if (n > 0) return n;
+    if (flags != 0 && n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) return -1;
+    if (n == 0) errno = EBADMSG;  // the index promised more
+    if (errno != EINTR) fail("read", name);
   }
-  return done;
 }
 
 }  // namespace
@@ -191,14 +190,26 @@ SpoolReader::Gap SpoolReader::gap() const noexcept {
   return {head, reserved - capacity};
 }
 
-SpoolReader::Piece SpoolReader::read(std::uint64_t offset, char* into, std::size_t capacity) {
+SpoolReader::Piece SpoolReader::read(std::uint64_t offset, char* into, std::size_t capacity) const {
+  return read(offset, into, capacity, Disk::wait).value();
+}
+
+std::optional<SpoolReader::Piece> SpoolReader::read_cached(std::uint64_t offset, char* into,
+                                                           std::size_t capacity) const {
+  return read(offset, into, capacity, Disk::avoid);
+}
+
+std::optional<SpoolReader::Piece> SpoolReader::read(std::uint64_t offset, char* into, std::size_t capacity,
+                                                    Disk disk) const {
+  const int flags = disk == Disk::avoid ? RWF_NOWAIT : 0;
   while (true) {
     const std::uint64_t size = this->size(), head = index_->head_size.load();
-    if (offset >= size || capacity == 0) return {offset, 0};
+    if (offset >= size || capacity == 0) return Piece{offset, 0};
     if (offset < head) {
-      const std::uint64_t there = std::min(size, head) - offset;
-      return {offset,
-              read_at(head_, into, static_cast<std::size_t>(std::min<std::uint64_t>(capacity, there)), offset, "head")};
+      const std::uint64_t there = std::min<std::uint64_t>(capacity, std::min(size, head) - offset);
+      const ssize_t taken = read_at(head_, into, static_cast<std::size_t>(there), offset, flags, "head");
+      if (taken < 0) return std::nullopt;
+      return Piece{offset, static_cast<std::size_t>(taken)};
     }
     const std::uint64_t ring = index_->tail_capacity.load();
     const Gap gone = gap();
@@ -207,8 +218,9 @@ SpoolReader::Piece SpoolReader::read(std::uint64_t offset, char* into, std::size
     const std::uint64_t place = (offset - head) % ring;
     const std::size_t count =
         static_cast<std::size_t>(std::min({static_cast<std::uint64_t>(capacity), size - offset, ring - place}));
-    const std::size_t taken = read_at(tail_, into, count, place, "tail");
-    if (offset >= gap().end) return {offset, taken};
+    const ssize_t taken = read_at(tail_, into, count, place, flags, "tail");
+    if (taken < 0) return std::nullopt;
+    if (offset >= gap().end) return Piece{offset, static_cast<std::size_t>(taken)};
     // It was written over meanwhile. A reader that is so late goes on a little ahead of the writer.
     offset = std::min(size, gap().end + ring / 8);
   }

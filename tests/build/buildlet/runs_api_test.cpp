@@ -329,3 +329,29 @@ TEST_CASE("runs are named by the path, and what is wrong with a request is told"
   CHECK(ask(worker, "DELETE", "/runs/r", "1").head.status == 200);
   CHECK(ask(worker, "GET", "/runs/r", "1").head.status == 404);
 }
+
+TEST_CASE("a client that goes away while its input is not read leaves nothing waiting") {
+  Leased world;
+  WorkerFixture& worker = world.worker;
+  REQUIRE(ask(worker, "POST", "/runs", "1", run_json("r", "sleep 1000", ",\"stdin\":true")).head.status == 200);
+  // A pipe holds 64 KiB.
+  const std::string taken(56 * 1024, 'x'), too_much(40 * 1024, 'y');
+  REQUIRE(ask(worker, "POST", "/runs/r/input", "1", taken).head.status == 200);
+  {
+    net::ClientConnection connection(worker.connect(), worker.clock);
+    io::RequestHead head;
+    head.method = "POST";
+    head.target = "/runs/r/input";
+    head.fields.add("Host", "w");
+    head.fields.add("X-Xbuild-Lease", "1");
+    head.fields.add("Content-Length", std::to_string(too_much.size()));
+    const auto send = [&]() -> io::Task<> {
+      co_await connection.send_head(head);
+      co_await connection.send_body(too_much);
+    };
+    worker.loop.run_until_done(send());
+    // The writer is known by this, that no other may write.
+    CHECK(worker.wait_until([&] { return ask(worker, "POST", "/runs/r/input", "1", "z").head.status == 409; }));
+  }
+  CHECK(worker.wait_until([&] { return worker.http.connections() == 0; }));
+}

@@ -49,10 +49,9 @@ void ExecRun::kill() noexcept {
 
 io::Task<> ExecRun::begin() {
   begun_ = true;
-  if (killed_) {
-    lose("killed");
-    co_return;
-  }
+  if (killed_) lose("killed");
+  if (spec_.sandbox) lose("worker " + hostname_ + " does not keep runs, and only such a worker has a sandbox");
+  if (result_) co_return;
   try {
     co_await send_and_read_head();
   } catch (const std::exception& error) {

@@ -76,6 +76,10 @@ std::string encode_run_request(const model::RunId& id, const RunSpec& spec) {
     out.Uint64(spec.output_cap);
   }
   write(out, "user", spec.user);
+  if (spec.sandbox) {
+    out.Key("sandbox");
+    out.Bool(true);
+  }
   out.EndObject();
   return {buffer.GetString(), buffer.GetSize()};
 }

@@ -18,17 +18,6 @@ namespace build::buildlet {
 
 namespace {
 
-runs::Command command_of(ExecRequest request) {
-  runs::Command command;
-  command.no_network = request.without_network;
-  command.program = std::move(request.command);
-  command.argv = std::move(request.argv);
-  command.environment = std::move(request.environment);
-  command.directory = std::move(request.dir);
-  command.ephemeral = true;
-  return command;
-}
-
 /// What the trailer says. A run that is lost has none.
 std::string process_state(const runs::Result& result) {
   if (result.ending == runs::Ending::lost) throw net::AbortExchange();
@@ -71,7 +60,10 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
       const auto resolve = [&](const ExecContext& context) {
         ExecRequest exec = resolve_exec(form, context);
         if (exec.debug) first_line = debug_line(exec);
-        return command_of(std::move(exec));
+        runs::Command resolved;
+        fill(resolved, std::move(exec));
+        resolved.ephemeral = true;
+        return resolved;
       };
       return resolve_with(resolve);
     };

@@ -165,6 +165,14 @@ ExecRequest resolve_exec(const Form& form, const ExecContext& context) {
   return request;
 }
 
+void fill(runs::Command& command, ExecRequest request) {
+  command.no_network = request.without_network;
+  command.program = std::move(request.command);
+  command.argv = std::move(request.argv);
+  command.environment = std::move(request.environment);
+  command.directory = std::move(request.dir);
+}
+
 std::string debug_line(const ExecRequest& request) {
   return ":: Running " + request.command + " with args " + quoted_list(request.argv) + " and env " +
          quoted_list(request.environment) + " in dir " + request.dir + "\n\n";

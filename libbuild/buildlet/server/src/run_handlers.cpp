@@ -1,5 +1,7 @@
 // /lease and /runs: commands that outlive the connection that began them.
+#include <build/base/subprocess.h>
 #include <build/buildlet/run_request.h>
+#include <build/buildlet/sandbox.h>
 #include <build/buildlet/server.h>
 #include <tarutil/path_rule.h>
 
@@ -78,6 +80,18 @@ int status_of(runs::RunError::Kind kind) {
       break;
   }
   return 500;
+}
+
+/// Why the command does not do; empty if it does.
+io::Task<std::string> trouble_of(io::Executor executor, io::Clock& clock, base::SubprocessSpec spec) {
+  const base::RunLimits limits{.time = std::chrono::seconds{30}};
+  try {
+    const base::RunResult result = co_await base::run_command(executor, clock, std::move(spec), limits);
+    if (result.ok()) co_return std::string();
+    co_return result.output.empty() ? result.status.str() : result.output.substr(0, result.output.find('\n'));
+  } catch (const base::StartError& error) {
+    co_return error.what();
+  }
 }
 
 }  // namespace
@@ -169,9 +183,14 @@ io::Task<> Server::start_run(net::Request& request, net::Response& response) {
   const std::uint64_t lease = lease_of(request);
   const std::string json = co_await request.body().read_all(options_.max_form);
   runs::Command command;
+  bool sandbox = false;
   try {
     auto job = [&] {
-      const auto resolve = [&](const ExecContext& context) { return resolve_run(json, context); };
+      const auto resolve = [&](const ExecContext& context) {
+        RunRequest wanted = resolve_run(json, context);
+        sandbox = wanted.sandbox;
+        return std::move(wanted.command);
+      };
       return resolve_with(resolve);
     };
     command = co_await pool_.run(job);
@@ -180,6 +199,7 @@ io::Task<> Server::start_run(net::Request& request, net::Response& response) {
   } catch (const std::exception&) {
     throw_as_http(std::current_exception(), workdir_.path());
   }
+  if (sandbox) co_await put_in_box(command);
   command.lease = lease;
   lease_.check(lease);  // it may have ended while this request came in
   log_.info("a run begins", {{"run", command.id}, {"command", command.program}});
@@ -191,6 +211,30 @@ io::Task<> Server::start_run(net::Request& request, net::Response& response) {
   }
   std::string body = co_await describe(*run);
   co_await response.send(200, kJson, std::move(body));
+}
+
+// The command stays what it is, its program becomes the one that makes the box. A system that makes none is found out
+// once, before a command is blamed for it.
+io::Task<> Server::put_in_box(runs::Command& command) {
+  Sandbox box;
+  box.workdir = workdir_.path();
+  box.directory = box.workdir;
+  box.hidden.push_back(state_);
+  for (const auto& file : options_.secrets)
+    if (std::filesystem::exists(file)) box.secrets.push_back(file);
+  if (!box_trouble_) {
+    base::SubprocessSpec probe;
+    probe.argv = sandboxed(box, {"/bin/true"});
+    probe.user = options_.run_as;
+    box_trouble_ = co_await trouble_of(executor_, clock_, std::move(probe));
+  }
+  if (!box_trouble_->empty()) throw io::HttpError(501, "this worker makes no sandbox: " + *box_trouble_);
+  box.directory = command.directory;
+  if (command.no_network) box.network = Sandbox::Network::none;
+  command.no_network = false;
+  command.argv.front() = command.program;
+  command.program = box.bwrap.string();
+  command.argv = sandboxed(box, command.argv);
 }
 
 io::Task<> Server::handle_run(net::Request& request, net::Response& response) {
@@ -238,7 +282,8 @@ io::Task<> Server::handle_run_output(net::Request& request, net::Response& respo
 
 io::Task<> Server::handle_run_input(net::Request& request, net::Response& response) {
   if (request.method() != "POST") throw io::HttpError(400, "requires POST method");
-  const std::shared_ptr<runs::Run> run = run_of(request);
+  const auto input = std::make_shared<runs::Input>(run_of(request));
+  response.on_client_gone([input] { input->cancel(); });
   std::vector<char> buffer(kInputPiece);
   std::string trouble;
   while (trouble.empty()) {
@@ -246,9 +291,9 @@ io::Task<> Server::handle_run_input(net::Request& request, net::Response& respon
     const std::size_t size = co_await request.body().read_some(into);
     if (size == 0) break;
     const std::string_view bytes(buffer.data(), size);
-    trouble = co_await run->write_input(bytes);
+    trouble = co_await input->write(bytes);
   }
-  if (trouble.empty() && number_parameter(request, "end", 0) != 0) trouble = co_await run->end_input();
+  if (trouble.empty() && number_parameter(request, "end", 0) != 0) trouble = co_await input->end();
   if (!trouble.empty()) throw io::HttpError(kConflict, trouble);
   co_await response.send(200, kJson, "{}");
 }

@@ -73,6 +73,7 @@ runs::TerminalSize terminal_of(const std::string& member, const Value& value) {
 struct Request {
   Form form;
   runs::Command command;
+  bool sandbox = false;
 };
 
 void take(Request& request, const std::string& member, const Value& value) {
@@ -104,6 +105,8 @@ void take(Request& request, const std::string& member, const Value& value) {
     request.command.linger = seconds_of(member, value);
   } else if (member == "outputCap") {
     request.command.output_cap = cap_of(member, value);
+  } else if (member == "sandbox") {
+    request.sandbox = flag_of(member, value);
   } else if (member == "user") {
     request.command.user = text_of(member, value);
   } else {
@@ -113,7 +116,7 @@ void take(Request& request, const std::string& member, const Value& value) {
 
 }  // namespace
 
-runs::Command resolve_run(std::string_view json, const ExecContext& context) {
+RunRequest resolve_run(std::string_view json, const ExecContext& context) {
   rapidjson::Document document;
   document.Parse<rapidjson::kParseValidateEncodingFlag>(json.data(), json.size());
   if (document.HasParseError() || !document.IsObject()) throw ExecRefused(400, "the run is no JSON object");
@@ -127,15 +130,10 @@ runs::Command resolve_run(std::string_view json, const ExecContext& context) {
   }
   if (request.command.id.empty()) refuse("id", "there is none");
   if (request.command.user.find('\0') != std::string::npos) refuse("user", "it contains a NUL byte");
-  ExecRequest exec = resolve_exec(request.form, context);
-  runs::Command command = std::move(request.command);
-  command.no_network = exec.without_network;
-  command.program = std::move(exec.command);
-  command.argv = std::move(exec.argv);
-  command.environment = std::move(exec.environment);
-  command.directory = std::move(exec.dir);
+  runs::Command& command = request.command;
+  fill(command, resolve_exec(request.form, context));
   command.request = json;
-  return command;
+  return {std::move(command), request.sandbox};
 }
 
 std::string describe_result(const runs::Result& result) {

@@ -16,8 +16,8 @@ const std::string& checked_absolute(const std::string& path) {
 std::vector<std::string> sandboxed(const Sandbox& sandbox, const std::vector<std::string>& argv) {
   if (argv.empty()) throw std::invalid_argument("a sandbox needs a command");
   checked_absolute(argv.front());
-  std::vector<std::string> line{sandbox.bwrap.string(), "--unshare-user-try",   "--unshare-pid",     "--unshare-ipc",
-                                "--unshare-uts",        "--unshare-cgroup-try", "--die-with-parent", "--new-session"};
+  std::vector<std::string> line{sandbox.bwrap.string(), "--unshare-user-try",   "--unshare-pid",    "--unshare-ipc",
+                                "--unshare-uts",        "--unshare-cgroup-try", "--die-with-parent"};
   if (sandbox.network == Sandbox::Network::none) line.emplace_back("--unshare-net");
   const auto add = [&line](const char* option, const std::string& path) {
     line.emplace_back(option);
@@ -30,6 +30,10 @@ std::vector<std::string> sandboxed(const Sandbox& sandbox, const std::vector<std
   hidden.insert(hidden.end(), sandbox.hidden.begin(), sandbox.hidden.end());
   for (const auto& path : hidden) {
     line.emplace_back("--tmpfs");
+    line.push_back(checked_absolute(path.string()));
+  }
+  for (const auto& path : sandbox.secrets) {
+    line.insert(line.end(), {"--ro-bind", "/dev/null"});
     line.push_back(checked_absolute(path.string()));
   }
   for (const auto& path : sandbox.readable) add("--ro-bind-try", path.string());

@@ -41,6 +41,8 @@ struct BuilderConfig {
   model::BuilderName name;
   model::HostType host_type;
   std::map<std::string, std::string> environment;
+  /// Steps run in a box (bubblewrap); workers that make none, the original's among them, do not build for it.
+  bool sandbox = false;
 
   bool operator==(const BuilderConfig&) const = default;
 };

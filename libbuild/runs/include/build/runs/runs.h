@@ -3,8 +3,8 @@
 // Each has a supervisor process and a directory, <state>/runs/<id>. A program that starts finds the runs that an
 // earlier one left. What the run prints is read from its spool; a socket tells when there is more.
 //
-// Ownership: Runs outlives every call on its runs. Lives on one executor; files are made and deleted on the pool. When
-// it goes, the runs go on.
+// Ownership: the clock and the pool outlive Runs, which outlives every call on its runs. Lives on one executor; files
+// are made and deleted on the pool. When it goes, the runs go on.
 #pragma once
 
 #include <build/base/file.h>
@@ -45,7 +45,7 @@ struct RunError : std::runtime_error {
 
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  Run(io::Executor executor, std::string path, base::UniqueFd directory, Command command);
+  Run(io::Executor executor, io::BlockingPool& pool, std::string path, base::UniqueFd directory, Command command);
   ~Run();
 
   const Command& command() const noexcept { return command_; }
@@ -66,34 +66,51 @@ class Run : public std::enable_shared_from_this<Run> {
   /// For the command's process group.
   void signal(int number);
   void resize(TerminalSize size);
-  /// Hands at most 32 KiB to the command's stdin and waits until it has read them. Empty: all is well; else why not.
-  io::Task<std::string> write_input(std::string_view bytes);
-  io::Task<std::string> end_input();
 
  private:
+  friend class Input;
   friend class Output;
   friend class Runs;
   /// Reaches the supervisor; false if there is none.
   bool connect();
   void open_spool();
   io::Task<> listen();
-  io::Task<std::string> exchange_input(std::string message);
   bool send(const std::string& message);
   void watch();
   /// Closes the link: listen() ends.
   void let_go() noexcept;
 
   io::Executor executor_;
+  io::BlockingPool& pool_;
   std::string path_;
   base::UniqueFd directory_;
   Command command_;
   std::optional<SpoolReader> spool_;
   io::asio::posix::stream_descriptor link_;
   bool watching_ = false;
-  std::optional<std::string> taken_;  ///< the answer to what was written
-  bool writing_ = false;
+  bool writing_ = false;              ///< input that was sent has no answer yet, whoever waits for it
+  std::optional<std::string> taken_;  ///< the answer
   std::optional<Result> result_;
   io::Event changed_;
+};
+
+/// What writes to a run's stdin. Each call hands something over and waits until the command has read it; empty: it has,
+/// else why not. While one waits, or was cancelled and its bytes are still there to be read, other writers are refused.
+class Input {
+ public:
+  explicit Input(std::shared_ptr<Run> run) : run_(std::move(run)) {}
+
+  /// At most 32 KiB.
+  io::Task<std::string> write(std::string_view bytes);
+  io::Task<std::string> end();
+  /// Nobody waits any more: a pending call returns.
+  void cancel() noexcept;
+
+ private:
+  io::Task<std::string> exchange(std::string message);
+
+  std::shared_ptr<Run> run_;
+  bool cancelled_ = false;
 };
 
 /// A run's output, as one reader follows it.
@@ -101,8 +118,8 @@ class Output {
  public:
   explicit Output(std::shared_ptr<Run> run) : run_(std::move(run)) {}
 
-  /// From `offset` on: waits for at least one byte. Size 0 means that no more comes. Throws
-  /// boost::system::system_error, operation_aborted, once cancelled.
+  /// From `offset` on: waits for at least one byte. Size 0 means that no more comes. What is not in memory any more is
+  /// read on the pool. Throws boost::system::system_error, operation_aborted, once cancelled.
   io::Task<SpoolReader::Piece> read(std::uint64_t offset, io::asio::mutable_buffer into);
   void cancel() noexcept;
 
@@ -115,7 +132,7 @@ class Runs {
  public:
   /// `state` is the worker's state directory, locked by the caller. Takes up the runs that are there; those that were
   /// ephemeral are killed, and forgotten by and by. Blocks.
-  Runs(io::Executor executor, io::BlockingPool& pool, const std::filesystem::path& state);
+  Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const std::filesystem::path& state);
   ~Runs();
   Runs(const Runs&) = delete;
   Runs& operator=(const Runs&) = delete;
@@ -141,6 +158,7 @@ class Runs {
   void listen(const std::shared_ptr<Run>& run);
 
   io::Executor executor_;
+  io::Clock& clock_;
   io::BlockingPool& pool_;
   std::filesystem::path directory_;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;

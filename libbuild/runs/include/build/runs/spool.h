@@ -7,7 +7,7 @@
 // Format: docs/run-spool.md. A spool has one writer, and readers in any number of processes; a reader sees each byte as
 // it was written, or is told that it is gone.
 //
-// Threads: a SpoolWriter and a SpoolReader are used by one thread at a time each. Calls block on files only.
+// Threads: a SpoolWriter is used by one thread at a time, a SpoolReader by any number. Calls block on files only.
 // Errors: std::system_error naming the file.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace build::runs {
 
@@ -86,7 +87,9 @@ class SpoolReader {
     std::size_t size = 0;      ///< 0: there is nothing at or after that offset yet
   };
   /// Copies what is there from `offset` on.
-  Piece read(std::uint64_t offset, char* into, std::size_t capacity);
+  Piece read(std::uint64_t offset, char* into, std::size_t capacity) const;
+  /// The same without waiting for a disk. Nothing if it would have to, or if the file system does not say.
+  std::optional<Piece> read_cached(std::uint64_t offset, char* into, std::size_t capacity) const;
 
   /// What is gone for good: bytes in [begin, end); none if both are equal. While the run goes on `end` grows.
   struct Gap {
@@ -95,6 +98,9 @@ class SpoolReader {
   Gap gap() const noexcept;
 
  private:
+  enum class Disk { wait, avoid };
+  std::optional<Piece> read(std::uint64_t offset, char* into, std::size_t capacity, Disk disk) const;
+
   base::UniqueFd head_, tail_;
   SpoolIndex index_;
 };

@@ -87,6 +87,8 @@ struct RunSpec {
   io::Duration linger{0};
   std::uint64_t output_cap = 0;  ///< bytes that the worker keeps, from 1 MiB; 0: its default, 256 MiB
   std::string user;              ///< whom it runs as; empty: as the worker has it
+  /// In a box, where it sees the system read-only, its work directory, and no other process. Over /exec: not begun.
+  bool sandbox = false;
 };
 
 enum class RunOutcome {

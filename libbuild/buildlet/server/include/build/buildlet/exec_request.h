@@ -3,6 +3,7 @@
 // Pure, apart from looking for executable files, which ExecContext does.
 #pragma once
 
+#include <build/runs/records.h>
 #include <io/http1.h>
 
 #include <functional>
@@ -54,6 +55,9 @@ struct ExecRequest {
 
 /// Throws ExecRefused.
 ExecRequest resolve_exec(const Form& form, const ExecContext& context);
+
+/// Hands over what both know: what is run, where and with what environment.
+void fill(runs::Command& command, ExecRequest request);
 
 /// The line that `debug` puts before the output, with the empty line after it.
 std::string debug_line(const ExecRequest& request);

@@ -10,9 +10,14 @@
 
 namespace build::buildlet {
 
+struct RunRequest {
+  runs::Command command;
+  bool sandbox = false;  ///< it is to run in a box (sandbox.h)
+};
+
 /// Throws ExecRefused: 400 for what is no object of the right members (docs/buildlet-api.md), 422 for a command that is
 /// not found. Unknown members are refused: a limit that is not kept would be worse than a refusal.
-runs::Command resolve_run(std::string_view json, const ExecContext& context);
+RunRequest resolve_run(std::string_view json, const ExecContext& context);
 
 /// What GET /runs/<id> answers, apart from what only the worker knows.
 std::string describe_result(const runs::Result& result);

@@ -18,15 +18,17 @@ struct Sandbox {
   /// More directories that can be written, and that can be read; they are where they are outside. Missing ones are
   /// passed over.
   std::vector<std::filesystem::path> writable, readable;
-  /// Directories in whose place there is an empty one; homes and /root always are among them.
+  /// Directories in whose place there is an empty one; homes, /root, /run and /tmp always are among them.
   std::vector<std::filesystem::path> hidden;
+  /// Files in whose place there is an empty one.
+  std::vector<std::filesystem::path> secrets;
 };
 
 /// The command line that runs `argv` in that box. argv[0] is the file to execute, absolute. The environment is handed
 /// on as it is. In the box: `/` read-only with devices, /proc and /tmp of its own; namespaces of its own for
 /// processes, IPC, host name and, where asked for, network; no way to gain rights (set-id programs do nothing); and
-/// everything in it ends when bwrap ends. Throws std::invalid_argument for a path that is not absolute, or an empty
-/// argv.
+/// everything in it ends when bwrap ends. bwrap ends as the command does, with 128 and its number for a signal. Throws
+/// std::invalid_argument for a path that is not absolute, or an empty argv.
 std::vector<std::string> sandboxed(const Sandbox& sandbox, const std::vector<std::string>& argv);
 
 }  // namespace build::buildlet

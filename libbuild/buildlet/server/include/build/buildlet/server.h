@@ -52,6 +52,8 @@ struct ServerOptions {
   /// Whom commands run as; not set: whom the worker runs as. Needs root. The pool's threads should then meet files as
   /// the same user (base::FilesAs), and the work directory be given to him.
   std::optional<base::UserIds> run_as;
+  /// Files that a command in a sandbox must not be able to read: keys and tokens.
+  std::vector<std::filesystem::path> secrets;
   /// What the machine has left, for the status, the metrics and to refuse what it cannot hold. Must not block. Empty:
   /// nothing is known of it.
   std::function<MachineNumbers()> machine;
@@ -145,6 +147,7 @@ class Server {
   io::Task<std::string> own_fault();
   io::Task<std::string> run_command(runs::Command command, net::Response& response);
   io::Task<> stream_output(Running& running, net::Response& response);
+  io::Task<> put_in_box(runs::Command& command);
   io::Task<> start_run(net::Request& request, net::Response& response);
   std::size_t runs_held() const;
   std::shared_ptr<runs::Run> run_of(const net::Request& request) const;
@@ -158,6 +161,7 @@ class Server {
   io::Clock& clock_;
   io::BlockingPool& pool_;
   WorkDirectory& workdir_;
+  std::filesystem::path state_;
   ServerOptions options_;
   base::Logger& log_;
   std::vector<std::string> environment_;  ///< what children inherit
@@ -166,6 +170,7 @@ class Server {
   io::BlockingPool own_pool_{1};  ///< for the worker's own files, which are not those of whom commands run as
   runs::Runs runs_;
   Lease lease_;
+  std::optional<std::string> box_trouble_;  ///< why no sandbox can be made here; empty: it can; not set: not tried yet
   std::set<Running*> running_;
   std::string exec_ids_;  ///< what the ids of this server's commands begin with
   std::set<Fetch*> fetches_;
