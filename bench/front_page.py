@@ -7,7 +7,6 @@ the processor time that the coordinator uses for it: of the page, its JSON and t
 
 import argparse
 import http.client
-import os
 import pathlib
 import statistics
 import sys
@@ -18,11 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "browser")]
 
 from made_up_farm import MadeUpFarm  # noqa: E402 (needs the path)
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from timing import cpu_seconds  # noqa: E402
 
 
 def measure(farm, path, requests):

@@ -52,7 +52,7 @@ void check(const runs::Command& command) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
-    check(buildlet::resolve_run(text, context()));
+    check(buildlet::resolve_run(text, context()).command);
   } catch (const buildlet::ExecRefused& refused) {
     require(refused.status == 400 || refused.status == 422);
   }

@@ -24,6 +24,7 @@ PASSWORD = "s3cret"
 class Buildlet:
     def __init__(self, directory, *flags, environment=None, tls=None, wrapper=()):
         self.directory, self.flags, self.tls, self.wrapper = directory, flags, tls, wrapper
+        self.program = programs() / "buildlet"
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **(environment or {})}
         self.log, self.process, self.port = directory / "log", None, 0
 
@@ -31,7 +32,7 @@ class Buildlet:
         start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                [*self.wrapper, programs() / "buildlet", "-listen", "127.0.0.1:0", "-state-dir", self.directory / "state", *self.flags],
+                [*self.wrapper, self.program, "-listen", "127.0.0.1:0", "-state-dir", self.directory / "state", *self.flags],
                 env=self.environment, stdout=output, stderr=output, cwd=self.directory)
 
         def listening():

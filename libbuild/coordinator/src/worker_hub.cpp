@@ -28,7 +28,7 @@ constexpr int kLeaseOver = 409;
 constexpr io::Duration kQuickKeepAlive = std::chrono::seconds{5};
 constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
 constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
-constexpr std::size_t kMaxSessions = 1000;
+constexpr std::size_t kMaxSessions = 10'000;
 constexpr io::Duration kRefusalShown = std::chrono::minutes{5};
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxFeatures = 64;
@@ -78,6 +78,7 @@ revdial::DialerOptions dialer_options(const model::Session& record, revdial::Ran
 buildlet::WorkerLimits probe_limits() {
   buildlet::WorkerLimits limits;
   limits.head = kAnswerLimit;
+  limits.keep_connection = true;
   return limits;
 }
 
@@ -88,17 +89,22 @@ WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::Stream
     : record_(std::move(record)),
       dialer_(std::move(control), clock, pickups, dialer_options(record_, std::move(random))),
       worker_(
-          executor, clock, [this]() { return dial(kDialLimit); }, record_.hostname),
+          executor, clock, [this]() { return dial({.limit = kDialLimit}); }, record_.hostname),
       probe_(
-          executor, clock, [this]() { return dial(kAnswerLimit); }, record_.hostname, probe_limits()),
+          executor, clock,
+          [this]() {
+            return dial({kDialLimit, revdial::DialOptions::Source::fresh});
+          },
+          record_.hostname, probe_limits()),
       wake_(executor),
       gate_(executor) {}
 
-io::Task<io::StreamPtr> WorkerSession::dial(io::Duration limit) {
+io::Task<io::StreamPtr> WorkerSession::dial(revdial::DialOptions options) {
   if (dialer_.closed()) throw buildlet::WorkerGone("its session is over: " + why_closed_);
   std::string why;
   try {
-    co_return co_await dialer_.dial(limit);
+    revdial::Dialed dialed = co_await dialer_.dial(options);
+    co_return std::move(dialed.stream);
   } catch (const std::runtime_error& error) {
     why = error.what();
   }
@@ -216,6 +222,7 @@ io::Task<> WorkerHub::serve_reverse(net::Request& request, net::Response& respon
                                                  std::move(record));
   session->token_sha256_ = std::move(accepted.token_sha256);
   sessions_[session->record().id] = session;
+  by_worker_.emplace(session->record().worker, session.get());
   end_if_revoked(*session);  // that may have been while there was no session to end
   io::spawn(executor_, run_session(session), [this](std::exception_ptr error) { log_failure(error); });
 }
@@ -243,13 +250,17 @@ io::Task<> WorkerHub::run_session(std::shared_ptr<WorkerSession> session) {
   if (session->announced_) farm_.post(farm::SessionEnded{.session = session->record_.id, .why = session->why_closed_});
   co_await session->gate_.close();
   sessions_.erase(session->record_.id);
+  const auto [begin, end_of_worker] = by_worker_.equal_range(session->record_.worker);
+  by_worker_.erase(
+      std::find_if(begin, end_of_worker, [&](const auto& entry) { return entry.second == session.get(); }));
 }
 
 std::shared_ptr<WorkerSession> WorkerHub::other_process_of(const model::Session& record) const {
-  for (const auto& [id, session] : sessions_)
-    if (session->record_.worker == record.worker && session->record_.instance != record.instance &&
-        !session->dialer_.closed())
-      return session;
+  const auto [begin, end] = by_worker_.equal_range(record.worker);
+  for (auto entry = begin; entry != end; ++entry) {
+    const WorkerSession& session = *entry->second;
+    if (session.record_.instance != record.instance && !session.dialer_.closed()) return find(session.record_.id);
+  }
   return nullptr;
 }
 
@@ -283,7 +294,7 @@ io::Task<> WorkerHub::welcome(std::shared_ptr<WorkerSession> session) {
   const io::Gate::Pass pass = session->gate_.enter();
   std::string refusal;
   try {
-    const buildlet::WorkerStatus status = co_await session->worker_.status();
+    const buildlet::WorkerStatus status = co_await session->probe_.status();
     if (status.version < kMinimumVersion)
       refusal = "its version " + std::to_string(status.version) + " is older than " + std::to_string(kMinimumVersion);
   } catch (const std::exception& error) {

@@ -291,23 +291,23 @@ TEST_CASE("a worker's own token lets it in, under its own name, until it is revo
   CHECK(farm.hosts() == std::vector<std::string>{"keyed"});
 }
 
-TEST_CASE("beyond 1000 workers nobody is taken, until one leaves") {
+TEST_CASE("beyond 10,000 workers nobody is taken, until one leaves") {
   Registrations farm;
   const auto id = [](int number) {
     std::string digits = std::to_string(number);
     return digits.insert(0, 32 - digits.size(), '0');
   };
   StatusWorker& first = farm.start(id(0), kInstance, "h0");
-  for (int i = 1; i < 1000; ++i) farm.start(id(i), kInstance, "h" + std::to_string(i));
+  for (int i = 1; i < 10000; ++i) farm.start(id(i), kInstance, "h" + std::to_string(i));
   farm.settle();
-  CHECK(farm.hosts().size() == 1000);
-  const StatusWorker& later = farm.start(id(1000), kInstance, "late");
+  CHECK(farm.hosts().size() == 10000);
+  const StatusWorker& later = farm.start(id(10000), kInstance, "late");
   farm.settle();
   CHECK(later.refusal == 503);
   first.leave();
   farm.settle();
-  const StatusWorker& last = farm.start(id(1000), kInstance, "late");
+  const StatusWorker& last = farm.start(id(10000), kInstance, "late");
   farm.settle();
   CHECK(last.connected());
-  CHECK(farm.hosts().size() == 1000);
+  CHECK(farm.hosts().size() == 10000);
 }

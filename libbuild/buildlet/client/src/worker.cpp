@@ -6,7 +6,9 @@
 
 #include <array>
 #include <exception>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "exec_run.h"
 #include "supervised_run.h"
@@ -74,11 +76,10 @@ struct Answer {
   std::string body;
 };
 
-// One whole exchange with a small body on a connection of its own.
-io::Task<Answer> exchange(const Call& call, io::StreamPtr stream, io::Clock& clock, net::ClientLimits limits,
-                          io::RequestHead head, std::string body, io::Duration answer_limit) {
+// One whole exchange with a small body.
+io::Task<Answer> exchange(const Call& call, net::ClientConnection& connection, io::RequestHead head, std::string body,
+                          io::Duration answer_limit) {
   try {
-    net::ClientConnection connection(std::move(stream), clock, limits);
     if (!body.empty()) head.fields.set("Content-Type", "application/x-www-form-urlencoded");
     if (head.method != "GET") head.fields.set("Content-Length", std::to_string(body.size()));
     co_await connection.send_head(head);
@@ -95,6 +96,13 @@ io::Task<Answer> exchange(const Call& call, io::StreamPtr stream, io::Clock& clo
   } catch (const io::HttpError& error) {
     call.broke(error);
   }
+}
+
+// The same on a connection of its own.
+io::Task<Answer> exchange(const Call& call, io::StreamPtr stream, io::Clock& clock, net::ClientLimits limits,
+                          io::RequestHead head, std::string body, io::Duration answer_limit) {
+  net::ClientConnection connection(std::move(stream), clock, limits);
+  co_return co_await exchange(call, connection, std::move(head), std::move(body), answer_limit);
 }
 
 WorkerStatus parse_status(const Call& call, const std::string& body) {
@@ -141,6 +149,8 @@ Worker::Worker(io::Executor executor, io::Clock& clock, DialWorker dial, std::st
       hostname_(std::move(hostname)),
       limits_(limits) {}
 
+Worker::~Worker() = default;
+
 io::RequestHead Worker::request(std::string method, std::string target) const {
   io::RequestHead head = worker_request(std::move(method), std::move(target), hostname_);
   if (lease_ != 0) head.fields.set(kLeaseField, std::to_string(lease_));
@@ -149,14 +159,25 @@ io::RequestHead Worker::request(std::string method, std::string target) const {
 
 io::Task<WorkerStatus> Worker::status() {
   const Call call{hostname_, "GET /status"};
-  io::StreamPtr stream = co_await dial_();
-  io::RequestHead head = request("GET", "/status");
-  const net::ClientLimits limits = connection_limits(limits_);
-  std::string no_body;
-  const Answer answer =
-      co_await exchange(call, std::move(stream), clock_, limits, std::move(head), std::move(no_body), limits_.head);
-  if (answer.head.status != 200) call.refused(answer.head, answer.body);
-  co_return parse_status(call, answer.body);
+  const io::RequestHead head = request("GET", "/status");
+  const std::string no_body;
+  std::unique_ptr<net::ClientConnection> connection = std::exchange(kept_, nullptr);
+  std::optional<Answer> answer;
+  if (connection) {
+    try {
+      answer.emplace(co_await exchange(call, *connection, head, no_body, limits_.head));
+    } catch (const WorkerError&) {
+      // The worker may have ended it long ago. To ask again does no harm.
+    }
+  }
+  if (!answer) {
+    io::StreamPtr stream = co_await dial_();
+    connection = std::make_unique<net::ClientConnection>(std::move(stream), clock_, connection_limits(limits_));
+    answer.emplace(co_await exchange(call, *connection, head, no_body, limits_.head));
+  }
+  if (limits_.keep_connection && connection->reusable()) kept_ = std::move(connection);
+  if (answer->head.status != 200) call.refused(answer->head, answer->body);
+  co_return parse_status(call, answer->body);
 }
 
 io::Task<> Worker::remove_all(std::vector<std::string> paths) {

@@ -56,11 +56,13 @@ class WorkerSession {
 
  private:
   friend class WorkerHub;
-  io::Task<io::StreamPtr> dial(io::Duration limit);
+  io::Task<io::StreamPtr> dial(revdial::DialOptions options);
   model::Session record_;
   revdial::Dialer dialer_;
   buildlet::Worker worker_;
-  buildlet::Worker probe_;  ///< the same worker, with less patience
+  /// The same worker, with less patience. It keeps its connection: a new one for each regular question would cost both
+  /// sides a TLS handshake, and is no dial after which others are to be expected.
+  buildlet::Worker probe_;
   std::string why_closed_;
   std::function<void()> over_;
   std::string token_sha256_;  ///< of the token that it registered with; empty: it was a key
@@ -113,6 +115,7 @@ class WorkerHub {
   FarmLoop& farm_;
   revdial::Pickups pickups_;
   std::map<model::SessionId, std::shared_ptr<WorkerSession>> sessions_;
+  std::multimap<model::WorkerId, WorkerSession*> by_worker_;  ///< the same
   struct Refusal {
     std::string sentence;
     io::Instant when;

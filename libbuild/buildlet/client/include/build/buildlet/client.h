@@ -31,6 +31,10 @@
 #include <utility>
 #include <vector>
 
+namespace build::net {
+class ClientConnection;
+}
+
 namespace build::buildlet {
 
 /// Gives a new connection to the worker, ready for HTTP. Throws when there is none to be had.
@@ -160,6 +164,9 @@ struct WorkerLimits {
   /// For a run under a lease: how long its worker may be out of reach before the run counts as lost. Its output goes on
   /// where it stopped if it comes back in time.
   io::Duration absence = std::chrono::seconds{30};
+  /// status() keeps its connection for the next status(), so that regular questions cost no dial. Not where the worker
+  /// counts connections, and only if it does not mind one that is idle between them.
+  bool keep_connection = false;
 };
 
 class Worker {
@@ -167,6 +174,7 @@ class Worker {
   /// `hostname` is what the worker registered with (the Host of every request). `executor` is that of the
   /// connections that `dial` gives.
   Worker(io::Executor executor, io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits = {});
+  ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -209,6 +217,7 @@ class Worker {
   std::string hostname_;
   WorkerLimits limits_;
   std::uint64_t lease_ = 0;
+  std::unique_ptr<net::ClientConnection> kept_;
 };
 
 /// The body of POST /runs.
