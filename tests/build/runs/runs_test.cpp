@@ -309,6 +309,7 @@ TEST_CASE("input is handed on as fast as it is read, and ends when it is ended")
   }
   CHECK(world.value_of(input.end()).empty());
   CHECK(world.output(run) == sent + "end\n");
+  world.loop.run_until_done(run->gone());
   CHECK(world.value_of(input.write("late")) == "the run is over");
 }
 
