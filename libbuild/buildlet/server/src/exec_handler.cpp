@@ -146,6 +146,11 @@ io::Task<> Server::stream_output(Running& running, net::Response& response) {
     const io::asio::mutable_buffer into(buffer.data(), buffer.size());
     const runs::SpoolReader::Piece piece = co_await running.output.read(offset, into);
     if (piece.size == 0) co_return;
+    if (piece.offset > offset) {
+      // The client reads more slowly than the command prints. There is no other place to say so in such an answer.
+      const std::string gap = "\n[" + std::to_string(piece.offset - offset) + " bytes of output are not kept]\n";
+      co_await response.write(gap);
+    }
     const std::string_view bytes(buffer.data(), piece.size);
     co_await response.write(bytes);
     offset = piece.offset + piece.size;

@@ -2,8 +2,8 @@
 //
 // Serves GET /reverse and GET /revdial. A session is told to the farm after the worker answered /status over a
 // connection dialed back to it. It ends when its control channel does (the kernel notices a host that has gone
-// silently, see io::TcpOptions), or when the worker's process does not answer: it is asked every 15 s while it is idle,
-// every 4 s while a build runs on it, and has 8 s to answer.
+// silently, see io::TcpOptions), or when the worker's process does not answer: it is asked, over a connection that is
+// kept for it, every 15 s while it is idle, every 4 s while a build runs on it, and has 8 s to answer.
 //
 // A worker has one session. A registration under the id of a worker that has one already takes its place if it comes
 // from the same process, or if the old session is not answered any more. Otherwise two processes claim one id (a state
