@@ -1,10 +1,13 @@
 #include "cgroup.h"
 
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace build::runs {
@@ -35,12 +38,21 @@ std::string own_group() {
   return {};
 }
 
-/// Of a group below this process's own; empty if there is no version 2.
-std::string path_of(const std::string& name) {
+/// This process's own group, below which others are made; empty if there is no version 2.
+std::string find_own_path() {
   const std::string point = mount_point(), group = own_group();
   if (point.empty() || group.empty()) return {};
-  return point + (group == "/" ? "" : group) + "/" + name;
+  return point + (group == "/" ? "" : group);
 }
+
+const std::string& base_path() {
+  static const std::string path = find_own_path();
+  return path;
+}
+
+std::string path_of(const std::string& name) { return base_path().empty() ? "" : base_path() + "/" + name; }
+
+constexpr const char* kProcesses = "cgroup.procs";
 
 void kill_all(const std::string& path) {
   const base::UniqueFd fd(::open((path + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
@@ -49,23 +61,36 @@ void kill_all(const std::string& path) {
 
 }  // namespace
 
+void Cgroup::find_base() { base_path(); }
+
 std::optional<Cgroup> Cgroup::make(const std::string& name) {
   std::string path = path_of(name);
   if (path.empty()) return std::nullopt;
   if (::mkdir(path.c_str(), 0755) != 0) return std::nullopt;
-  base::UniqueFd processes(::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-  if (!processes.valid()) {
+  base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::faccessat(directory.get(), kProcesses, W_OK, 0) != 0) {
     ::rmdir(path.c_str());
     return std::nullopt;
   }
-  return Cgroup(std::move(path), std::move(processes));
+  return Cgroup(std::move(path), std::move(directory));
 }
 
 Cgroup::~Cgroup() {
-  if (processes_.valid()) ::rmdir(path_.c_str());
+  if (directory_.valid()) ::rmdir(path_.c_str());
 }
 
-bool Cgroup::enter() const noexcept { return ::write(processes_.get(), "0", 1) == 1; }
+pid_t Cgroup::fork_into() const noexcept {
+  clone_args how{};
+  how.flags = CLONE_INTO_CGROUP;
+  how.exit_signal = SIGCHLD;
+  how.cgroup = static_cast<std::uint64_t>(directory_.get());
+  return static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
+}
+
+bool Cgroup::enter() const noexcept {
+  const int processes = ::openat(directory_.get(), kProcesses, O_WRONLY | O_CLOEXEC);
+  return processes >= 0 && ::write(processes, "0", 1) == 1;
+}
 
 void Cgroup::kill() const noexcept { kill_all(path_); }
 

@@ -67,7 +67,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 /// Everything that the new process needs between fork and exec, made before.
 struct Plan {
   const Command& command;
-  const Cgroup* cgroup;
+  const Cgroup* enter;  ///< a group that it is not in yet
   std::optional<base::UserIds> user;
   std::optional<base::OwnNetwork> network;
   std::vector<char*> argv, environment;
@@ -90,7 +90,7 @@ base::SetupFailure execute(const Plan& plan) {
   ::dup2(plan.input, STDIN_FILENO);
   ::dup2(plan.output, STDOUT_FILENO);
   ::dup2(plan.output, STDERR_FILENO);
-  if (plan.cgroup != nullptr && !plan.cgroup->enter()) return {"entering its control group", errno};
+  if (plan.enter != nullptr && !plan.enter->enter()) return {"entering its control group", errno};
   if (plan.network)
     if (const base::SetupFailure failure = plan.network->enter()) return failure;
   if (plan.user)
@@ -112,7 +112,7 @@ std::string failure_text(const Command& command, const base::SetupFailure& failu
 }
 
 Child try_start(const Command& command, const Cgroup* cgroup) {
-  Plan plan{command, cgroup, {}, {}, pointers_to(command.argv), pointers_to(command.environment)};
+  Plan plan{command, nullptr, {}, {}, pointers_to(command.argv), pointers_to(command.environment)};
   if (!command.user.empty()) plan.user = base::find_user(command.user);
   if (command.no_network) plan.network.emplace();
   Ends output = command.terminal ? make_terminal(*command.terminal) : make_pipe(false);
@@ -131,7 +131,12 @@ Child try_start(const Command& command, const Cgroup* cgroup) {
   plan.output = output.childs.get();
   Ends report = make_pipe(false);
   plan.report = report.childs.get();
-  const pid_t pid = ::fork();
+  pid_t pid = -1;
+  if (cgroup != nullptr) pid = cgroup->fork_into();
+  if (pid < 0) {
+    plan.enter = cgroup;
+    pid = ::fork();
+  }
   if (pid < 0) fail("fork/exec " + command.program, errno);
   if (pid == 0) {
     const base::SetupFailure failed = execute(plan);

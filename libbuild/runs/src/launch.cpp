@@ -16,14 +16,17 @@
 #include <memory>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "run_files.h"
+#include "fork_server.h"
+#include "passed_fds.h"
 
 namespace build::runs {
 
@@ -60,21 +63,15 @@ struct SpawnPlan {
   posix_spawnattr_t attributes;
 };
 
-/// Out of the way of the numbers that the child is to have.
-base::UniqueFd moved_up(int fd) { return base::UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
-
-pid_t spawn(const base::UniqueFd& directory, const base::UniqueFd& ready) {
-  const base::UniqueFd run = moved_up(directory.get()), say = moved_up(ready.get());
-  const base::UniqueFd complaints(
-      ::openat(directory.get(), kComplaintFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+pid_t spawn(const base::UniqueFd& socket) {
+  // Out of the way of the number that the child is to have.
+  const base::UniqueFd end(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 10));
   SpawnPlan plan;
   ::posix_spawn_file_actions_addopen(&plan.actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
   ::posix_spawn_file_actions_adddup2(&plan.actions, STDIN_FILENO, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&plan.actions, complaints.valid() ? complaints.get() : STDIN_FILENO,
-                                     STDERR_FILENO);
-  ::posix_spawn_file_actions_adddup2(&plan.actions, run.get(), kDirectoryFd);
-  ::posix_spawn_file_actions_adddup2(&plan.actions, say.get(), kReadyFd);
-  ::posix_spawn_file_actions_addclosefrom_np(&plan.actions, kReadyFd + 1);
+  ::posix_spawn_file_actions_adddup2(&plan.actions, STDIN_FILENO, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&plan.actions, end.get(), kForkServerFd);
+  ::posix_spawn_file_actions_addclosefrom_np(&plan.actions, kForkServerFd + 1);
   std::array<char, 32> name{"buildlet"}, argument{};
   std::string(kSupervisorArgument).copy(argument.data(), argument.size() - 1);
   std::array<char*, 3> argv{name.data(), argument.data(), nullptr};
@@ -86,7 +83,20 @@ pid_t spawn(const base::UniqueFd& directory, const base::UniqueFd& ready) {
   return pid;
 }
 
-/// Nobody may be left to wait for this: the process outlives us, and is then somebody else's to reap.
+struct Sockets {
+  base::UniqueFd ours, theirs;
+};
+
+/// Ours does not block.
+Sockets make_sockets() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    throw std::system_error(errno, std::generic_category(), "cannot make a pair of sockets");
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return {base::UniqueFd(ends[0]), base::UniqueFd(ends[1])};
+}
+
+/// Nobody may be left to wait for this: it may outlive us.
 void reap_when_ended(const io::Executor& executor, pid_t pid) {
   const auto process = std::make_shared<stream_descriptor>(executor);
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -99,36 +109,63 @@ void reap_when_ended(const io::Executor& executor, pid_t pid) {
 
 }  // namespace
 
-io::Task<std::string> launch_supervisor(io::Executor executor, io::Clock& clock, const base::UniqueFd& directory) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) co_return std::string("cannot make a pipe: ") + base::error_text(errno);
-  stream_descriptor ready(executor, ends[0]);
-  base::UniqueFd say(ends[1]);
-  pid_t pid = -1;
-  std::string failure;
-  try {
-    pid = spawn(directory, say);
-  } catch (const std::system_error& error) {
-    failure = error.what();
-  }
-  if (!failure.empty()) co_return failure;
-  say.reset();
-  reap_when_ended(executor, pid);
-  std::array<char, 1024> text{};
-  boost::system::error_code error;
-  const io::Deadline deadline(clock, executor, kFirstWordLimit, [&ready, pid] {
-    ::kill(pid, SIGKILL);
+Launcher::Launcher(io::Executor executor, io::Clock& clock) : executor_(executor), clock_(clock), server_(executor) {}
+
+void Launcher::start_server() {
+  Sockets sockets = make_sockets();
+  reap_when_ended(executor_, spawn(sockets.theirs));
+  server_.assign(sockets.ours.release());
+}
+
+io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& say) {
+  const std::array<int, 2> fds{directory.get(), say.get()};
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries;) {
+    if (!server_.is_open()) start_server();
+    if (send_with_fds(server_.native_handle(), "r", fds, MSG_DONTWAIT) > 0) co_return;
     boost::system::error_code ignored;
-    ready.cancel(ignored);  // its child may hold the other end, and wait for a disk itself
+    if (errno == EAGAIN) {
+      co_await server_.async_wait(stream_descriptor::wait_write, io::asio::redirect_error(io::asio::use_awaitable, ignored));
+      continue;
+    }
+    server_.close(ignored);  // it died
+    ++i;
+  }
+  throw std::system_error(EPIPE, std::generic_category(), "cannot reach the process that starts supervisors");
+}
+
+io::Task<std::string> Launcher::launch(const base::UniqueFd& directory) {
+  stream_descriptor ready(executor_);
+  try {
+    Sockets sockets = make_sockets();
+    ready.assign(sockets.ours.release());
+    co_await ask(directory, sockets.theirs);
+  } catch (const std::system_error& error) {
+    co_return error.what();
+  }
+  base::UniqueFd process;
+  const io::Deadline deadline(clock_, executor_, kFirstWordLimit, [this, &ready, &process] {
+    // One of both stands still: whatever they were doing, they do it no more.
+    if (process.valid()) ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+    boost::system::error_code ignored;
+    if (!process.valid()) server_.close(ignored);
+    ready.cancel(ignored);
   });
-  auto token = io::asio::redirect_error(io::asio::use_awaitable, error);
-  const io::asio::mutable_buffer into = io::asio::buffer(text);
-  const std::size_t size = co_await ready.async_read_some(into, token);
-  if (deadline.expired())
-    co_return "its supervisor said nothing for " + std::to_string(kFirstWordLimit.count()) + " seconds";
-  if (size == 0) co_return std::string("the supervisor ended at once");
-  if (text[0] == '+') co_return std::string();
-  co_return std::string(text.data() + 1, size - 1);
+  std::array<char, 1024> text{};
+  while (true) {
+    boost::system::error_code error;
+    auto token = io::asio::redirect_error(io::asio::use_awaitable, error);
+    co_await ready.async_wait(stream_descriptor::wait_read, token);
+    if (deadline.expired())
+      co_return "its supervisor said nothing for " + std::to_string(kFirstWordLimit.count()) + " seconds";
+    std::vector<base::UniqueFd> fds;
+    const ssize_t size = receive_with_fds(ready.native_handle(), text, fds, MSG_DONTWAIT);
+    if (size < 0 && errno == EAGAIN) continue;
+    if (size <= 0) co_return std::string("the supervisor ended at once");
+    if (text[0] == fork_server::kAtWork) co_return std::string();
+    if (text[0] == fork_server::kFailed) co_return std::string(text.data() + 1, static_cast<std::size_t>(size) - 1);
+    if (!fds.empty()) process = std::move(fds.front());
+  }
 }
 
 }  // namespace build::runs

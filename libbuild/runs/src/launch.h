@@ -1,16 +1,36 @@
-// Starting a supervisor: a process of this same program that outlives it.
+// Starting supervisors: processes of this same program that outlive it.
 #pragma once
 
 #include <build/base/file.h>
 #include <io/clock.h>
 #include <io/task.h>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include <string>
 
 namespace build::runs {
 
-/// Starts one for the run's directory and waits until it is at work, a minute at most. Empty if it is, else what went
-/// wrong. The process is reaped when it ends while this program lives.
-io::Task<std::string> launch_supervisor(io::Executor executor, io::Clock& clock, const base::UniqueFd& directory);
+/// Has a fork server, a process of this same program (fork_server.h), fork them: executing a program anew, with all that
+/// its dynamic linking costs, is paid for once. It is started for the first run, again when it died, and ends with us.
+///
+/// Lives on one executor; the clock outlives it. Outlives every call.
+class Launcher {
+ public:
+  Launcher(io::Executor executor, io::Clock& clock);
+
+  /// Starts a supervisor for the run's directory and waits until it is at work, a minute at most. Empty if it is, else
+  /// what went wrong: then nothing of it is left.
+  io::Task<std::string> launch(const base::UniqueFd& directory);
+
+ private:
+  /// Hands the descriptors over to be forked for. Throws std::system_error.
+  io::Task<> ask(const base::UniqueFd& directory, const base::UniqueFd& say);
+  void start_server();
+
+  io::Executor executor_;
+  io::Clock& clock_;
+  io::asio::posix::stream_descriptor server_;  ///< closed: there is none
+};
 
 }  // namespace build::runs

@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxInput = 32 * 1024;
 
 // To the supervisor.
 inline constexpr char kWatch = 'w';   ///< decimal offset: say kNews once there is output beyond it, or the run is over
+inline constexpr char kRead = 'r';    ///< decimal offset: what is before it was read (Command::ephemeral)
 inline constexpr char kKill = 'k';    ///< why: kill all of it
 inline constexpr char kSignal = 's';  ///< decimal signal: for the command's group
 inline constexpr char kInput = 'i';   ///< bytes for stdin; is answered by kTaken

@@ -61,6 +61,13 @@ void Run::watch() {
   watching_ = send(link::kWatch + std::to_string(spool_->size()));
 }
 
+void Run::has_read(std::uint64_t offset) {
+  if (!command_.ephemeral) return;
+  const std::uint64_t capacity = spool_->tail_capacity();
+  if (capacity == 0 || offset < read_ + capacity / 4) return;
+  if (send(link::kRead + std::to_string(offset))) read_ = offset;
+}
+
 io::Task<> Run::listen() {
   std::array<char, 4096> message;
   while (true) {
@@ -105,6 +112,7 @@ const std::optional<Result>& Run::result() {
 
 io::Task<SpoolReader::Piece> Output::read(std::uint64_t offset, io::asio::mutable_buffer into) {
   const std::shared_ptr<Run> run = run_;
+  run->has_read(offset);
   while (!cancelled_) {
     const bool last = !run->link_.is_open() || run->spool_->closed();
     auto* bytes = static_cast<char*>(into.data());

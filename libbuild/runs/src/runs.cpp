@@ -40,7 +40,9 @@ bool is_lack_of_room(const std::string& failure) {
 }  // namespace
 
 Runs::Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const fs::path& state)
-    : executor_(executor), clock_(clock), pool_(pool), directory_(state / "runs"), gate_(executor) {
+    : executor_(executor), clock_(clock), pool_(pool), directory_(state / "runs"),
+      launcher_(std::make_unique<Launcher>(executor, clock)),
+      gate_(executor) {
   base::ensure_private_directory(directory_);
   for (const auto& entry : fs::directory_iterator(directory_)) {
     std::shared_ptr<Run> run = take_up(entry.path());
@@ -129,7 +131,7 @@ io::Task<std::shared_ptr<Run>> Runs::begin(Command command) {
     auto make = [&] { return make_run_directory(path, command); };
     base::UniqueFd directory = co_await pool_.run(make);
     run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(directory), std::move(command));
-    failure = co_await launch_supervisor(executor_, clock_, run->directory_);
+    failure = co_await launcher_->launch(run->directory_);
     if (failure.empty()) {
       run->connect();  // a short run may be over, and its supervisor gone
       run->open_spool();

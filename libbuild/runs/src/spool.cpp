@@ -162,6 +162,11 @@ void SpoolWriter::append_to_tail(const char* bytes, std::size_t size, std::uint6
   }
 }
 
+std::uint64_t SpoolWriter::room_behind(std::uint64_t offset) const noexcept {
+  if (tail_capacity_ == 0) return SpoolLimits::kSetAside;  // the head may end at any byte
+  return tail_capacity_ - std::min(tail_capacity_, size_ - std::clamp(offset, head_size_, size_));
+}
+
 void SpoolWriter::close() { index_->closed.store(1, std::memory_order_seq_cst); }
 
 SpoolReader::SpoolReader(int directory)
@@ -182,6 +187,8 @@ SpoolReader::SpoolReader(int directory)
 std::uint64_t SpoolReader::size() const noexcept { return index_->size.load(std::memory_order_seq_cst); }
 
 bool SpoolReader::closed() const noexcept { return index_->closed.load(std::memory_order_seq_cst) != 0; }
+
+std::uint64_t SpoolReader::tail_capacity() const noexcept { return index_->tail_capacity.load(); }
 
 SpoolReader::Gap SpoolReader::gap() const noexcept {
   const std::uint64_t head = index_->head_size.load(), capacity = index_->tail_capacity.load();

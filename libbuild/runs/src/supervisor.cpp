@@ -6,7 +6,6 @@
 #include <build/runs/lease_file.h>
 #include <build/runs/records.h>
 #include <build/runs/spool.h>
-#include <build/runs/supervisor.h>
 
 #include <algorithm>
 #include <array>
@@ -39,8 +38,10 @@
 #include "cgroup.h"
 #include "child.h"
 #include "descendants.h"
+#include "fork_server.h"
 #include "link_protocol.h"
 #include "run_files.h"
+#include "supervise_run.h"
 
 namespace build::runs {
 
@@ -102,18 +103,19 @@ struct Client {
 
 class Supervisor {
  public:
-  explicit Supervisor(Command command)
-      : command_(std::move(command)),
+  Supervisor(base::UniqueFd directory, Command command)
+      : directory_(std::move(directory)),
+        command_(std::move(command)),
         signals_(watch_signals()),
         listener_(listen_on(kSocketFile)),
-        spool_(kDirectoryFd, SpoolLimits::of(command_.output_cap)) {}
+        spool_(directory_.get(), SpoolLimits::of(command_.output_cap)) {}
 
   void start() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    make_room_for_run_file(kDirectoryFd, kResultFile, kMaxResult);
-    if (::renameat(kDirectoryFd, kCommandFile, kDirectoryFd, kClaimedFile) != 0)
+    make_room_for_run_file(directory_.get(), kResultFile, kMaxResult);
+    if (::renameat(directory_.get(), kCommandFile, directory_.get(), kClaimedFile) != 0)
       throw std::system_error(errno, std::generic_category(), "cannot claim the run");
-    if (auto cgroup = Cgroup::make(cgroup_name(command_.id, kDirectoryFd))) cgroup_.emplace(std::move(*cgroup));
+    if (auto cgroup = Cgroup::make(cgroup_name(command_.id, directory_.get()))) cgroup_.emplace(std::move(*cgroup));
     began_ = last_output_ = now();
     if (command_.lease != 0) lease_check_ = began_;
     child_ = start_child(command_, cgroup_ ? &*cgroup_ : nullptr);
@@ -128,7 +130,7 @@ class Supervisor {
       // Asked once: what the last one printed before it ended must be read before the run is over.
       const bool alone = ended_ && !has_children();
       take_output(alone);
-      if (ended_ && !over_ && (alone || !child_.output.valid())) finish();
+      if (ended_ && !over_ && ((alone && !held_back()) || !child_.output.valid())) finish();
       take_input();
       accept_clients();
       serve_clients();
@@ -144,7 +146,7 @@ class Supervisor {
     };
     add(signals_, POLLIN);
     add(listener_, POLLIN);
-    add(child_.output, POLLIN);
+    if (!held_back()) add(child_.output, POLLIN);
     if (!input_.empty()) add(child_.input, POLLOUT);
     for (const Client& client : clients_) add(client.fd, POLLIN);
     ::poll(polled_.data(), polled_.size(), timeout());
@@ -178,7 +180,9 @@ class Supervisor {
   /// Once nobody is left who could write, all of it; else one piece, so that others are served too.
   void take_output(bool all) {
     while (child_.output.valid()) {
-      const ssize_t size = ::read(child_.output.get(), buffer_.data(), buffer_.size());
+      const std::size_t room = room_for_output();
+      if (room == 0) return hold_limits();
+      const ssize_t size = ::read(child_.output.get(), buffer_.data(), room);
       if (size > 0) {
         last_output_ = now();
         spool_.append(buffer_.data(), static_cast<std::size_t>(size));
@@ -190,6 +194,20 @@ class Supervisor {
       }
       if (!all) return;
     }
+  }
+
+  /// Its output stays in the pipe until its reader has read more.
+  bool held_back() const { return room_for_output() == 0; }
+
+  std::size_t room_for_output() const {
+    if (!command_.ephemeral || !killed_.empty()) return buffer_.size();
+    return static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), spool_.room_behind(read_)));
+  }
+
+  /// That nobody takes what it prints is not the command's silence, and what it left behind is not late.
+  void hold_limits() {
+    last_output_ = now();
+    if (ended_) ended_ = last_output_;
   }
 
   void finish() {
@@ -227,7 +245,7 @@ class Supervisor {
     result.wall = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_);
     child_.output.reset();
     child_.input.reset();
-    write_run_file(kDirectoryFd, kResultFile, to_json(result));
+    write_run_file(directory_.get(), kResultFile, to_json(result));
     spool_.close();
     over_ = true;
     killing_ = killing_ && has_children();
@@ -265,7 +283,7 @@ class Supervisor {
   void check_lease(nanoseconds time) {
     std::optional<LeaseRecord> lease;
     try {
-      lease = read_lease(kDirectoryFd, kLeaseFromRun);
+      lease = read_lease(directory_.get(), kLeaseFromRun);
     } catch (const std::runtime_error&) {
       lease.reset();  // as good as none
     }
@@ -340,6 +358,9 @@ class Supervisor {
         client.watching = number_from(rest);
         tell(client);
         break;
+      case link::kRead:
+        read_ = std::max(read_, number_from(rest));
+        break;
       case link::kKill:
         kill(rest.empty() ? "somebody asked for it" : std::string(rest));
         break;
@@ -405,6 +426,7 @@ class Supervisor {
     ::send(client.fd.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
+  const base::UniqueFd directory_;
   const Command command_;
   base::UniqueFd signals_, listener_;
   SpoolWriter spool_;
@@ -414,37 +436,38 @@ class Supervisor {
   std::string input_;             ///< what the command has not read yet
   Client* input_from_ = nullptr;  ///< who sent it, and waits
   nanoseconds began_{0}, last_output_{0};
-  std::optional<nanoseconds> ended_;        ///< when the command ended
+  std::optional<nanoseconds> ended_;        ///< when the command ended, or was last held back after that
   std::optional<nanoseconds> lease_check_;  ///< when to look at the lease again
   int status_ = 0;
   std::string killed_;    ///< why
   bool killing_ = false;  ///< and something of it may be left
+  std::uint64_t read_ = 0;  ///< how far an ephemeral run's reader has come
   bool over_ = false;
   std::vector<pollfd> polled_;
   std::array<char, link::kMaxMessage> message_;
   std::array<char, 256 * 1024> buffer_;
 };
 
-void say(const std::string& text) {
-  if (::write(kReadyFd, text.data(), text.size()) < 0) return;  // the worker has gone: the run goes on
-}
-
 }  // namespace
 
-int supervise() noexcept {
+int supervise_run(base::UniqueFd directory, base::UniqueFd ready) noexcept {
+  // One that waits no more has gone: the run goes on.
+  const auto say = [&ready](const std::string& text) {
+    ::send(ready.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    ready.reset();
+  };
   try {
-    for (const int fd : {kDirectoryFd, kReadyFd}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (::fchdir(kDirectoryFd) != 0)
+    if (::fchdir(directory.get()) != 0)
       throw std::system_error(errno, std::generic_category(), "cannot enter the run's directory");
-    const auto supervisor = std::make_unique<Supervisor>(command_from_json(base::read_file(kCommandFile, kMaxCommand)));
+    Command command = command_from_json(base::read_file(kCommandFile, kMaxCommand));
+    const auto supervisor = std::make_unique<Supervisor>(std::move(directory), std::move(command));
     supervisor->start();
-    say("+");
-    ::close(kReadyFd);
+    say(std::string(1, fork_server::kAtWork));
     supervisor->run();
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
-    say(std::string("-") + error.what());
+    say(fork_server::kFailed + std::string(error.what()));
     return 1;
   }
 }

@@ -324,6 +324,25 @@ TEST_CASE("200 MB of output pass through in little memory") {
   if (kMemoryIsOurs) CHECK(peak_bytes() - before < 16 * 1024 * 1024);
 }
 
+TEST_CASE("a command that prints faster than its client reads waits for it, and nothing is left out") {
+  WorkerFixture worker;
+  const fs::path done = worker.temp / "done";
+  Worker client = worker.client();
+  const auto run = client.start(model::RunId("r"), shell("seq 1 6000000; : >" + done.string()));
+  std::string first(1000, '\0');
+  const io::asio::mutable_buffer into = io::asio::buffer(first);
+  first.resize(value_of(worker.loop, run->follow(0, into)).size);
+  worker.loop.run_until_done(worker.clock.sleep_for(std::chrono::milliseconds{300}));
+  CHECK_FALSE(fs::exists(done));
+  std::string printed;
+  for (int i = 1; i <= 6'000'000; ++i) printed += std::to_string(i) + "\n";
+  const Followed followed = value_of(worker.loop, follow_all(*run, first));
+  CHECK(followed.output.size() == printed.size());
+  CHECK((followed.output == printed));
+  CHECK(followed.result.outcome == RunOutcome::succeeded);
+  CHECK(fs::exists(done));
+}
+
 TEST_CASE("an archive is unpacked below the directory named") {
   WorkerFixture worker;
   testing::write_file(worker.temp / "in/a/b.txt", "content");

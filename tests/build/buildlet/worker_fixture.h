@@ -89,9 +89,9 @@ struct Followed {
   build::buildlet::RunResult result;
 };
 
-/// Follows a run to its end.
-inline io::Task<Followed> follow_all(build::buildlet::Run& run) {
-  Followed followed;
+/// Follows a run to its end, behind the output that is there already.
+inline io::Task<Followed> follow_all(build::buildlet::Run& run, std::string output = {}) {
+  Followed followed{std::move(output), {}};
   std::string buffer(16 * 1024, '\0');
   while (true) {
     const io::asio::mutable_buffer into = io::asio::buffer(buffer);

@@ -222,6 +222,41 @@ TEST_CASE("output past the cap keeps its beginning and its end") {
   CHECK(world.output(run, gap.end).ends_with("\n399999\n400000\n"));
 }
 
+TEST_CASE("a command that is nobody's but its reader's waits for it, and nothing of its output is left out") {
+  World world;
+  int last = 0;
+  SUBCASE("it prints on for long") { last = 400'000; }
+  SUBCASE("it has ended, with more printed than was taken") { last = 200'000; }
+  CAPTURE(last);
+  Command command = testing::shell_command("r", "seq 1 " + std::to_string(last), world.temp.path());
+  command.output_cap = 1 << 20;
+  command.ephemeral = true;
+  command.linger = 50ms;
+  command.silence_limit = 50ms;
+  const auto run = world.start(command);
+  CHECK(world.wait_until([&] { return run->output_size() == command.output_cap; }));
+  // Longer than it may be silent, or may be waited for.
+  world.loop.run_until_done(world.clock.sleep_for(200ms));
+  CHECK_FALSE(run->result());
+  std::string printed;
+  for (int i = 1; i <= last; ++i) printed += std::to_string(i) + "\n";
+  CHECK(world.output(run) == printed);
+  const Result result = world.result(run);
+  CHECK_MESSAGE(result.ok(), result.text, result.killed);
+}
+
+TEST_CASE("a command that waits for its reader is killed like any other") {
+  World world;
+  Command command = testing::shell_command("r", "yes", world.temp.path());
+  command.output_cap = 1 << 20;
+  command.ephemeral = true;
+  const auto run = world.start(command);
+  CHECK(world.wait_until([&] { return run->output_size() == command.output_cap; }));
+  run->kill("enough");
+  CHECK(world.result(run).killed == "enough");
+  world.loop.run_until_done(run->gone());
+}
+
 TEST_CASE("a run goes on when the worker's program ends, and the next one finds it where it was") {
   World world;
   const auto before = world.shell("r", "echo $$; while [ ! -e go ]; do sleep 0.01; done; echo $$");

@@ -157,6 +157,9 @@ TEST_CASE("on a full disk the end of the output is kept all the same") {
       const std::string bytes = bytes_at(writer.size(), 10'000);
       writer.append(bytes.data(), bytes.size());
     }
+    CHECK(writer.room_behind(writer.size()) == SpoolLimits::kSetAside);
+    CHECK(writer.room_behind(writer.size() - 100) == SpoolLimits::kSetAside - 100);
+    CHECK(writer.room_behind(0) == 0);
     const SpoolReader::Gap gap = reader.gap();
     CHECK(gap.begin > 200'000);
     CHECK(gap.end == writer.size() - SpoolLimits::kSetAside);
@@ -168,6 +171,25 @@ TEST_CASE("on a full disk the end of the output is kept all the same") {
     }
   }
   ::umount2(temp.path().c_str(), MNT_DETACH);
+}
+
+TEST_CASE("a writer that waits for its reader leaves nothing out") {
+  testing::TempDir temp;
+  const base::UniqueFd directory(::open(temp.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  SpoolWriter writer(directory.get(), {.head = 100'000, .tail = 200'000});
+  SpoolReader reader(directory.get());
+  std::uint64_t offset = 0;
+  std::string buffer(7'000, '\0');
+  while (offset < 2'000'000) {
+    while (const std::uint64_t room = writer.room_behind(offset)) {
+      const std::string bytes = bytes_at(writer.size(), std::min<std::uint64_t>(room, 10'000));
+      writer.append(bytes.data(), bytes.size());
+    }
+    const SpoolReader::Piece piece = reader.read(offset, buffer.data(), buffer.size());
+    REQUIRE(piece.offset == offset);
+    REQUIRE(buffer.substr(0, piece.size) == bytes_at(offset, piece.size));
+    offset += piece.size;
+  }
 }
 
 TEST_CASE("what is no spool is refused") {

@@ -5,6 +5,7 @@
 #include <build/buildlet/server.h>
 
 #include <array>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,6 +18,9 @@
 namespace build::buildlet {
 
 namespace {
+
+/// What a command may be ahead of its client, about: then it waits, as it would with its output in a pipe.
+constexpr std::uint64_t kOutputCap = 16 << 20;
 
 /// What the trailer says. A run that is lost has none.
 std::string process_state(const runs::Result& result) {
@@ -63,6 +67,7 @@ io::Task<> Server::handle_exec(net::Request& request, net::Response& response) {
         runs::Command resolved;
         fill(resolved, std::move(exec));
         resolved.ephemeral = true;
+        resolved.output_cap = kOutputCap;
         return resolved;
       };
       return resolve_with(resolve);
@@ -146,11 +151,6 @@ io::Task<> Server::stream_output(Running& running, net::Response& response) {
     const io::asio::mutable_buffer into(buffer.data(), buffer.size());
     const runs::SpoolReader::Piece piece = co_await running.output.read(offset, into);
     if (piece.size == 0) co_return;
-    if (piece.offset > offset) {
-      // The client reads more slowly than the command prints. There is no other place to say so in such an answer.
-      const std::string gap = "\n[" + std::to_string(piece.offset - offset) + " bytes of output are not kept]\n";
-      co_await response.write(gap);
-    }
     const std::string_view bytes(buffer.data(), piece.size);
     co_await response.write(bytes);
     offset = piece.offset + piece.size;

@@ -77,6 +77,8 @@ class Run : public std::enable_shared_from_this<Run> {
   io::Task<> listen();
   bool send(const std::string& message);
   void watch();
+  /// Its supervisor need not keep what is before `offset`, if it holds the command back for its reader.
+  void has_read(std::uint64_t offset);
   /// Closes the link: listen() ends.
   void let_go() noexcept;
 
@@ -88,6 +90,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::optional<SpoolReader> spool_;
   io::asio::posix::stream_descriptor link_;
   bool watching_ = false;
+  std::uint64_t read_ = 0;            ///< as far as the supervisor was told
   bool writing_ = false;              ///< input that was sent has no answer yet, whoever waits for it
   std::optional<std::string> taken_;  ///< the answer
   std::optional<Result> result_;
@@ -113,7 +116,7 @@ class Input {
   bool cancelled_ = false;
 };
 
-/// A run's output, as one reader follows it.
+/// A run's output, as one reader follows it. An ephemeral run has one at a time, which misses nothing: the command waits.
 class Output {
  public:
   explicit Output(std::shared_ptr<Run> run) : run_(std::move(run)) {}
@@ -127,6 +130,8 @@ class Output {
   std::shared_ptr<Run> run_;
   bool cancelled_ = false;
 };
+
+class Launcher;
 
 class Runs {
  public:
@@ -161,6 +166,7 @@ class Runs {
   io::Clock& clock_;
   io::BlockingPool& pool_;
   std::filesystem::path directory_;
+  std::unique_ptr<Launcher> launcher_;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;
   bool stopping_ = false;
   io::Gate gate_;

@@ -58,6 +58,9 @@ class SpoolWriter {
   /// No more will come.
   void close();
   std::uint64_t size() const noexcept { return size_; }
+  /// Bytes that can be appended before any at `offset` or behind it are left out, whatever becomes of the disk. Not 0
+  /// for a reader who has read everything.
+  std::uint64_t room_behind(std::uint64_t offset) const noexcept;
 
  private:
   std::size_t append_to_head(const char* bytes, std::size_t size);
@@ -96,6 +99,8 @@ class SpoolReader {
     std::uint64_t begin = 0, end = 0;
   };
   Gap gap() const noexcept;
+  /// Bytes that are kept of what comes after the beginning; 0 as long as all is kept.
+  std::uint64_t tail_capacity() const noexcept;
 
  private:
   enum class Disk { wait, avoid };
