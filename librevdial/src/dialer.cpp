@@ -48,6 +48,8 @@ class Dialer::Impl final : public Pickups::Taker {
   /// As end(), and gives the control channel up without a goodbye if nobody is there to say one.
   void close() noexcept;
 
+  void set_keep_alive(io::Duration period);
+
   bool ended() const noexcept { return channel_.ended(); }
   std::size_t waiting() const noexcept { return waiters_.size(); }
   std::size_t ready() const noexcept { return ready_.size(); }
@@ -74,7 +76,8 @@ class Dialer::Impl final : public Pickups::Taker {
   DialerOptions options_;
   AskedPickups asked_;
   std::deque<WaiterPtr> waiters_;
-  io::Event work_;  // something for the writer: a dial, a connection to be kept, the end
+  io::Instant keep_alive_at_{};  ///< when the next one is due
+  io::Event work_;               // something for the writer: a dial, a connection to be kept, the end
   ReadySet ready_;
   bool writer_runs_ = false;
   io::Event writer_ended_;
@@ -203,11 +206,18 @@ io::Task<> Dialer::Impl::write_messages(std::shared_ptr<Impl> self) {
   co_await self->channel_.say_goodbye();
 }
 
+void Dialer::Impl::set_keep_alive(io::Duration period) {
+  options_.keep_alive = period;
+  keep_alive_at_ = channel_.clock().now();
+  work_.notify_all();
+}
+
 io::Task<> Dialer::Impl::write_until_end() {
-  std::string period;
-  if (options_.announce_keep_alive)
-    period = std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.keep_alive).count());
   while (!ended()) {
+    std::string period;
+    if (options_.announce_keep_alive)
+      period = std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.keep_alive).count());
+    keep_alive_at_ = channel_.clock().now() + options_.keep_alive;
     ControlMessage keep_alive{.command = std::string(kKeepAlive), .conn_path = {}, .err = {}, .period = period};
     co_await channel_.write(std::move(keep_alive), options_.write_limit);
     co_await wait_for_work();
@@ -221,10 +231,9 @@ io::Task<> Dialer::Impl::write_until_end() {
 /// Returns when there is a connection to ask for, the session is over, or a keep-alive is due.
 io::Task<> Dialer::Impl::wait_for_work() {
   io::Clock& clock = channel_.clock();
-  const io::Instant keep_alive_at = clock.now() + options_.keep_alive;
-  while (!ended() && !has_work() && clock.now() < keep_alive_at) {
+  while (!ended() && !has_work() && clock.now() < keep_alive_at_) {
     const bool resting = waiters_.empty() && ready_.missing(asked_.to_keep()) > 0;
-    const io::Instant wake_at = resting ? std::min(ready_.not_before(), keep_alive_at) : keep_alive_at;
+    const io::Instant wake_at = resting ? std::min(ready_.not_before(), keep_alive_at_) : keep_alive_at_;
     const io::Alarm alarm = clock.call_at(executor(), wake_at, [this] { work_.notify_all(); });
     co_await work_.wait();
   }
@@ -303,6 +312,8 @@ io::Task<SessionEnd> Dialer::run() { return Impl::run(impl_); }
 io::Task<Dialed> Dialer::dial(DialOptions options) { return Impl::dial(impl_, options); }
 io::Task<io::StreamPtr> Dialer::dial(io::Duration limit) { return Impl::dial_stream(impl_, limit); }
 void Dialer::close() noexcept { impl_->close(); }
+void Dialer::set_keep_alive(io::Duration period) { impl_->set_keep_alive(period); }
+
 bool Dialer::closed() const noexcept { return impl_->ended(); }
 std::size_t Dialer::waiting() const noexcept { return impl_->waiting(); }
 std::size_t Dialer::ready() const noexcept { return impl_->ready(); }

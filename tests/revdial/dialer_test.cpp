@@ -58,6 +58,23 @@ TEST_CASE("keep-alives say how soon the next one comes, where that is asked for"
   CHECK(session.listener.take() == line);
 }
 
+TEST_CASE("when keep-alives are to come more or less often the listener is told at once") {
+  Session session(64 * 1024, testing::Peer::Reads::yes,
+                  {.random = counting(), .keep_alive = 15s, .announce_keep_alive = true});
+  session.listener.take();
+  for (const int seconds : {5, 15}) {
+    session.world.advance(1s);
+    session.dialer.set_keep_alive(std::chrono::seconds{seconds});
+    session.world.settle();
+    const std::string line = "{\"command\":\"keep-alive\",\"period\":\"" + std::to_string(seconds) + "\"}\n";
+    CHECK(session.listener.take() == line);
+    session.world.advance(std::chrono::seconds{seconds} - 1ms);
+    CHECK(session.listener.take() == "");
+    session.world.advance(1ms);
+    CHECK(session.listener.take() == line);
+  }
+}
+
 TEST_CASE("a keep-alive is sent at once and then thirty seconds after the last control message") {
   Session session;
   CHECK(session.listener.take() == kKeepAliveLine);

@@ -82,6 +82,7 @@ io::Task<std::string> AttemptRunner::wait_until_quiet() {
 }
 
 io::Task<> AttemptRunner::run() {
+  session_->watch_closely();
   if (work_.attempt.resumable) session_->on_end([this] { let_go(); });
   co_await run_to_end();
   session_->on_end({});

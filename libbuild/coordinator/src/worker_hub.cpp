@@ -21,14 +21,16 @@ using io::HttpError;
 
 constexpr int kMinimumVersion = 23;  ///< the first with this form of reverse dialing
 constexpr io::Duration kDialLimit = std::chrono::seconds{30};
-constexpr io::Duration kIdleCheckPeriod = std::chrono::seconds{15};
+constexpr io::Duration kIdleCheckPeriod = std::chrono::seconds{60};
 constexpr io::Duration kLeasedCheckPeriod = std::chrono::seconds{4};
 /// With kLeasedCheckPeriod: a process that stands still while a build runs on it is noticed after 12 s at most.
 constexpr int kLeaseOver = 409;
-constexpr io::Duration kQuickKeepAlive = std::chrono::seconds{5};
+/// To workers that keep their runs: they are to come back soon when a coordinator stands still or cannot be reached,
+/// and sooner if something runs on them.
+constexpr io::Duration kIdleKeepAlive = std::chrono::seconds{15};
+constexpr io::Duration kLeasedKeepAlive = std::chrono::seconds{5};
 constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
 constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
-constexpr std::size_t kMaxSessions = 10'000;
 constexpr io::Duration kRefusalShown = std::chrono::minutes{5};
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxFeatures = 64;
@@ -66,11 +68,10 @@ std::string sentence_of(const revdial::SessionEnd& end) {
   return end.text;
 }
 
-/// A worker of ours learns soon that a connection is silent, so that it comes back soon.
 revdial::DialerOptions dialer_options(const model::Session& record, revdial::RandomBytes random) {
   revdial::DialerOptions options{.random = std::move(random)};
   if (!model::keeps_runs(record)) return options;
-  options.keep_alive = kQuickKeepAlive;
+  options.keep_alive = kIdleKeepAlive;
   options.announce_keep_alive = true;
   return options;
 }
@@ -122,13 +123,14 @@ void WorkerSession::close(const std::string& why) {
 }
 
 WorkerHub::WorkerHub(io::Executor executor, io::Clock& clock, base::RandomSource& random, base::Logger& log,
-                     WorkerTrust trust, FarmLoop& farm)
+                     WorkerTrust trust, FarmLoop& farm, std::size_t max_sessions)
     : executor_(executor),
       clock_(clock),
       random_(random),
       log_(log),
       trust_(std::move(trust)),
       farm_(farm),
+      max_sessions_(max_sessions),
       gate_(executor) {}
 
 void WorkerHub::add_routes(net::Router& router) {
@@ -267,7 +269,7 @@ std::shared_ptr<WorkerSession> WorkerHub::other_process_of(const model::Session&
 /// Refuses a registration for which there is no room: at the cap, while what it means could not be kept, or if its
 /// worker's place is taken by another process that is alive.
 io::Task<> WorkerHub::make_room_for(const model::Session& record) {
-  if (sessions_.size() >= kMaxSessions) throw HttpError(503, "there are too many workers already");
+  if (sessions_.size() >= max_sessions_) throw HttpError(503, "there are too many workers already");
   if (farm_.full()) throw HttpError(503, "the coordinator cannot write its store at the moment");
   const std::shared_ptr<WorkerSession> other = other_process_of(record);
   if (!other) co_return;
@@ -317,16 +319,20 @@ io::Task<> WorkerHub::welcome(std::shared_ptr<WorkerSession> session) {
 
 io::Task<> WorkerHub::keep_checking(std::shared_ptr<WorkerSession> session) {
   io::Instant last = clock_.now();
+  bool was_leased = false;
   while (!session->dialer_.closed()) {
-    {
-      const io::Alarm alarm =
-          clock_.call_after(executor_, kLeasedCheckPeriod, [session] { session->wake_.notify_all(); });
-      co_await session->wake_.wait();
-    }
     const bool leased = farm_.farm().leased_to(session->record_.id).has_value();
-    if (!leased && clock_.now() - last < kIdleCheckPeriod) continue;
-    co_await check(session);
-    last = clock_.now();
+    if (leased != was_leased && model::keeps_runs(session->record_))
+      session->dialer_.set_keep_alive(leased ? kLeasedKeepAlive : kIdleKeepAlive);
+    was_leased = leased;
+    const io::Instant due = last + (leased ? kLeasedCheckPeriod : kIdleCheckPeriod);
+    if (clock_.now() >= due) {
+      co_await check(session);
+      last = clock_.now();
+      continue;
+    }
+    const io::Alarm alarm = clock_.call_at(executor_, due, [session] { session->wake_.notify_all(); });
+    co_await session->wake_.wait();
   }
 }
 

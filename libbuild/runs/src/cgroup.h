@@ -25,8 +25,9 @@ class Cgroup {
   /// Removes it if nothing is in it any more.
   ~Cgroup();
 
-  /// As fork(), with the child in the group: moving a process there later would wait for every processor of the machine.
-  /// -1 also where the kernel cannot (before 5.7). Runs no fork handlers: the child may do what is async-signal-safe.
+  /// As fork(), with the child in the group: moving a process there later would wait for every processor of the
+  /// machine. -1 also where the kernel cannot (before 5.7). Runs no fork handlers: the child may do what is
+  /// async-signal-safe.
   pid_t fork_into() const noexcept;
   /// Moves the calling process into it. Async-signal-safe.
   bool enter() const noexcept;

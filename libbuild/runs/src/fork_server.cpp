@@ -1,5 +1,5 @@
-// How it works: one thread, one socket, nothing of the worker's: a fork of it is cheap and safe. It must not keep what a
-// supervisor holds, or the end of one would not be seen by who waits for it.
+// How it works: one thread, one socket, nothing of the worker's: a fork of it is cheap and safe. It must not keep what
+// a supervisor holds, or the end of one would not be seen by who waits for it.
 #include "fork_server.h"
 
 #include <build/base/file.h>

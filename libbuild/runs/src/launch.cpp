@@ -125,7 +125,8 @@ io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& 
     if (send_with_fds(server_.native_handle(), "r", fds, MSG_DONTWAIT) > 0) co_return;
     boost::system::error_code ignored;
     if (errno == EAGAIN) {
-      co_await server_.async_wait(stream_descriptor::wait_write, io::asio::redirect_error(io::asio::use_awaitable, ignored));
+      co_await server_.async_wait(stream_descriptor::wait_write,
+                                  io::asio::redirect_error(io::asio::use_awaitable, ignored));
       continue;
     }
     server_.close(ignored);  // it died

@@ -11,8 +11,9 @@
 
 namespace build::runs {
 
-/// Has a fork server, a process of this same program (fork_server.h), fork them: executing a program anew, with all that
-/// its dynamic linking costs, is paid for once. It is started for the first run, again when it died, and ends with us.
+/// Has a fork server, a process of this same program (fork_server.h), fork them: executing a program anew, with all
+/// that its dynamic linking costs, is paid for once. It is started for the first run, again when it died, and ends with
+/// us.
 ///
 /// Lives on one executor; the clock outlives it. Outlives every call.
 class Launcher {

@@ -40,7 +40,10 @@ bool is_lack_of_room(const std::string& failure) {
 }  // namespace
 
 Runs::Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, const fs::path& state)
-    : executor_(executor), clock_(clock), pool_(pool), directory_(state / "runs"),
+    : executor_(executor),
+      clock_(clock),
+      pool_(pool),
+      directory_(state / "runs"),
       launcher_(std::make_unique<Launcher>(executor, clock)),
       gate_(executor) {
   base::ensure_private_directory(directory_);

@@ -5,8 +5,8 @@
 
 namespace build::runs {
 
-/// Reads the file `command` in the run's directory, runs it, writes `result` there when it is over. Says on `ready` that
-/// it is at work (fork_server.h). Uses the process up: its current directory, its signals. Returns its exit code.
+/// Reads the file `command` in the run's directory, runs it, writes `result` there when it is over. Says on `ready`
+/// that it is at work (fork_server.h). Uses the process up: its current directory, its signals. Returns its exit code.
 int supervise_run(base::UniqueFd directory, base::UniqueFd ready) noexcept;
 
 }  // namespace build::runs

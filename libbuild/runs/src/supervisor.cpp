@@ -439,8 +439,8 @@ class Supervisor {
   std::optional<nanoseconds> ended_;        ///< when the command ended, or was last held back after that
   std::optional<nanoseconds> lease_check_;  ///< when to look at the lease again
   int status_ = 0;
-  std::string killed_;    ///< why
-  bool killing_ = false;  ///< and something of it may be left
+  std::string killed_;      ///< why
+  bool killing_ = false;    ///< and something of it may be left
   std::uint64_t read_ = 0;  ///< how far an ephemeral run's reader has come
   bool over_ = false;
   std::vector<pollfd> polled_;

@@ -139,6 +139,9 @@ class Dialer {
     return io::asio::co_spawn(executor(), run(), std::forward<CompletionToken>(token));
   }
 
+  /// Changes DialerOptions::keep_alive; the next one is sent at once, so that the listener hears of it.
+  void set_keep_alive(io::Duration period);
+
   /// Ends the session: its tokens are unknown from now on, waiting dials fail, run() says goodbye to the listener
   /// (for at most a second) and returns. May be called more than once.
   void close() noexcept;

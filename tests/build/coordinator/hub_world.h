@@ -4,6 +4,7 @@
 #include <build/coordinator/worker_hub.h>
 #include <io/event_loop.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,12 +41,14 @@ class SecureStream final : public io::ByteStream {
 
 class HubWorld {
  public:
-  explicit HubWorld(bool allow_dev_key) : trust_{.master_key = "secret", .allow_dev_key = allow_dev_key} {}
+  explicit HubWorld(bool allow_dev_key, std::size_t max_sessions = build::coordinator::WorkerHub::kMaxSessions)
+      : max_sessions_(max_sessions), trust_{.master_key = "secret", .allow_dev_key = allow_dev_key} {}
 
   io::VirtualClock clock;  // before the loop, whose tasks may have alarms
   io::EventLoop loop;
 
  private:
+  std::size_t max_sessions_;
   const TempDir directory_;
   build::coordinator::WorkerTrust trust_;
   io::BlockingPool pool_{1};
@@ -62,7 +65,7 @@ class HubWorld {
                                     store_->begin_epoch(),
                                     build::farm::Farm({}, store_->load_open()),
                                     [this](const build::farm::Action& action) { act(action); }};
-  build::coordinator::WorkerHub hub{loop.executor(), clock, random_, log_, trust_, farm};
+  build::coordinator::WorkerHub hub{loop.executor(), clock, random_, log_, trust_, farm, max_sessions_};
 
   /// The client's end of a new connection to the hub's server.
   io::StreamPtr connect(std::string peer = "test") {

@@ -140,7 +140,7 @@ class StatusWorker {
 /// A world whose farm decides, with workers in it.
 class Registrations {
  public:
-  Registrations() {
+  explicit Registrations(std::size_t max_sessions = coordinator::WorkerHub::kMaxSessions) : world(false, max_sessions) {
     io::spawn(world.loop.executor(), world.farm.run(), [](std::exception_ptr) {});
   }
   ~Registrations() {
@@ -176,7 +176,7 @@ class Registrations {
     return names;
   }
 
-  testing::HubWorld world{false};
+  testing::HubWorld world;
 
  private:
   std::vector<std::unique_ptr<StatusWorker>> workers_;
@@ -291,23 +291,24 @@ TEST_CASE("a worker's own token lets it in, under its own name, until it is revo
   CHECK(farm.hosts() == std::vector<std::string>{"keyed"});
 }
 
-TEST_CASE("beyond 10,000 workers nobody is taken, until one leaves") {
-  Registrations farm;
+TEST_CASE("beyond so many workers nobody is taken, until one leaves") {
+  constexpr int kMax = 100;
+  Registrations farm(kMax);
   const auto id = [](int number) {
     std::string digits = std::to_string(number);
     return digits.insert(0, 32 - digits.size(), '0');
   };
   StatusWorker& first = farm.start(id(0), kInstance, "h0");
-  for (int i = 1; i < 10000; ++i) farm.start(id(i), kInstance, "h" + std::to_string(i));
+  for (int i = 1; i < kMax; ++i) farm.start(id(i), kInstance, "h" + std::to_string(i));
   farm.settle();
-  CHECK(farm.hosts().size() == 10000);
-  const StatusWorker& later = farm.start(id(10000), kInstance, "late");
+  CHECK(farm.hosts().size() == kMax);
+  const StatusWorker& later = farm.start(id(kMax), kInstance, "late");
   farm.settle();
   CHECK(later.refusal == 503);
   first.leave();
   farm.settle();
-  const StatusWorker& last = farm.start(id(10000), kInstance, "late");
+  const StatusWorker& last = farm.start(id(kMax), kInstance, "late");
   farm.settle();
   CHECK(last.connected());
-  CHECK(farm.hosts().size() == 10000);
+  CHECK(farm.hosts().size() == kMax);
 }

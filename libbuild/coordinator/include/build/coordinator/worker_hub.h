@@ -3,7 +3,7 @@
 // Serves GET /reverse and GET /revdial. A session is told to the farm after the worker answered /status over a
 // connection dialed back to it. It ends when its control channel does (the kernel notices a host that has gone
 // silently, see io::TcpOptions), or when the worker's process does not answer: it is asked, over a connection that is
-// kept for it, every 15 s while it is idle, every 4 s while a build runs on it, and has 8 s to answer.
+// kept for it, every minute while it is idle, every 4 s while a build runs on it, and has 8 s to answer.
 //
 // A worker has one session. A registration under the id of a worker that has one already takes its place if it comes
 // from the same process, or if the old session is not answered any more. Otherwise two processes claim one id (a state
@@ -51,6 +51,8 @@ class WorkerSession {
   void close(const std::string& why);
   /// From now on requests carry this lease's number, the regular questions for its status too: they renew it. 0: none.
   void use_lease(std::uint64_t number);
+  /// A lease of it began: its worker is looked after more closely from now on.
+  void watch_closely() { wake_.notify_all(); }
   /// `over` is called when the session is over, unless it is taken back with an empty one before.
   void on_end(std::function<void()> over) { over_ = std::move(over); }
 
@@ -74,8 +76,10 @@ class WorkerSession {
 
 class WorkerHub {
  public:
+  static constexpr std::size_t kMaxSessions = 10'000;
+
   WorkerHub(io::Executor executor, io::Clock& clock, base::RandomSource& random, base::Logger& log, WorkerTrust trust,
-            FarmLoop& farm);
+            FarmLoop& farm, std::size_t max_sessions = kMaxSessions);
 
   void add_routes(net::Router& router);
 
@@ -113,6 +117,7 @@ class WorkerHub {
   base::Logger& log_;
   WorkerTrust trust_;
   FarmLoop& farm_;
+  std::size_t max_sessions_;
   revdial::Pickups pickups_;
   std::map<model::SessionId, std::shared_ptr<WorkerSession>> sessions_;
   std::multimap<model::WorkerId, WorkerSession*> by_worker_;  ///< the same

@@ -35,8 +35,8 @@ struct Command {
   bool no_network = false;                  ///< it sees a network of its own, with nothing but its loopback
   /// The lease it belongs to; 0: none. With one it is killed when the lease is over.
   std::uint64_t lease = 0;
-  /// It is nobody's but the connection's that made it: a worker that finds it after a restart kills it, and it prints no
-  /// faster than its one reader reads, so that none of its output is left out.
+  /// It is nobody's but the connection's that made it: a worker that finds it after a restart kills it, and it prints
+  /// no faster than its one reader reads, so that none of its output is left out.
   bool ephemeral = false;
   std::string request;  ///< what it was made from, for telling a repeated request from another one
 

@@ -116,7 +116,8 @@ class Input {
   bool cancelled_ = false;
 };
 
-/// A run's output, as one reader follows it. An ephemeral run has one at a time, which misses nothing: the command waits.
+/// A run's output, as one reader follows it. An ephemeral run has one at a time, which misses nothing: the command
+/// waits.
 class Output {
  public:
   explicit Output(std::shared_ptr<Run> run) : run_(std::move(run)) {}
