@@ -258,6 +258,7 @@ std::string serialize(const ResponseHead& head) {
   const std::string reason = head.reason.empty() ? std::string(reason_phrase(head.status)) : head.reason;
   if (!is_value(reason)) throw std::invalid_argument("reason phrase cannot be sent: " + reason);
   std::string out;
+  out.reserve(512);
   append_version(out, head.major, head.minor);
   out += " " + std::to_string(head.status) + " " + reason + "\r\n";
   append_fields(out, head.fields);

@@ -67,7 +67,9 @@ std::string_view reason_phrase(int status) {
   return {};
 }
 
-std::string http_date(std::chrono::sys_seconds time) {
+namespace {
+
+std::string format_http_date(std::chrono::sys_seconds time) {
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -80,6 +82,19 @@ std::string http_date(std::chrono::sys_seconds time) {
                                    kMonths[unsigned(date.month()) - 1], int(date.year()), int(clock.hours().count()),
                                    int(clock.minutes().count()), int(clock.seconds().count()));
   return std::string(text, static_cast<std::size_t>(length));
+}
+
+}  // namespace
+
+std::string http_date(std::chrono::sys_seconds time) {
+  // Asked for with every answer of a server, many times in the same second.
+  thread_local std::chrono::sys_seconds last{std::chrono::seconds::min()};
+  thread_local std::string last_text;
+  if (time != last) {
+    last_text = format_http_date(time);
+    last = time;
+  }
+  return last_text;
 }
 
 namespace {
@@ -177,6 +192,20 @@ Params parse_query(std::string_view text, std::size_t max_pairs) {
     if (name && value) params.add(std::move(*name), std::move(*value));
   }
   return params;
+}
+
+std::string basic_authorization(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out = "Basic ";
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    unsigned group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8U | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? kDigits[group >> (18 - 6 * k) & 63U] : '=';
+  }
+  return out;
 }
 
 }  // namespace io

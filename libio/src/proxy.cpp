@@ -126,26 +126,12 @@ Proxy parse_proxy(std::string_view url, const std::string& variable) {
   return proxy;
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    unsigned group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8U | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? kDigits[group >> (18 - 6 * k) & 63U] : '=';
-  }
-  return out;
-}
-
 RequestHead connect_request(const Proxy& proxy, const HostPort& target) {
   RequestHead head;
   head.method = "CONNECT";
   head.target = target.str();
   head.fields.add("Host", target.str());
-  if (!proxy.credentials.empty()) head.fields.add("Proxy-Authorization", "Basic " + base64(proxy.credentials));
+  if (!proxy.credentials.empty()) head.fields.add("Proxy-Authorization", basic_authorization(proxy.credentials));
   return head;
 }
 

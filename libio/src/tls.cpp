@@ -47,6 +47,16 @@ bool is_address(const std::string& name) {
   return !error;
 }
 
+/// SubjectPublicKeyInfo in DER form; empty if it is unusable.
+std::string public_key_of(const X509* certificate) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  if (size <= 0) return {};
+  std::string key(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return key;
+}
+
 // Called by OpenSSL in place of its own verification.
 int verify_certificate(X509_STORE_CTX* store, void*) noexcept {
   const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -56,6 +66,12 @@ int verify_certificate(X509_STORE_CTX* store, void*) noexcept {
     const Fingerprint got = fingerprint_of(leaf);
     if (got == verdict.expected) return 1;
     verdict.refusal = "its fingerprint is " + got + ", expected is " + verdict.expected;
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+  }
+  if (!verdict.key.empty()) {
+    if (public_key_of(leaf) == verdict.key) return 1;
+    verdict.refusal = "it is for another key than the one expected";
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
     return 0;
   }
@@ -139,6 +155,7 @@ struct TlsClientContext::Impl {
   SslContextPtr context = new_context(TLS_client_method());
   TlsTrust::Kind kind;
   Fingerprint fingerprint;
+  std::string key;
 };
 
 TlsClientContext::TlsClientContext(const TlsTrust& trust) : impl_(std::make_unique<Impl>()) {
@@ -159,6 +176,13 @@ TlsClientContext::TlsClientContext(const TlsTrust& trust) : impl_(std::make_uniq
       const auto fingerprint = parse_fingerprint(trust.fingerprint);
       if (!fingerprint) throw std::invalid_argument("\"" + trust.fingerprint + "\" is not a SHA-256 fingerprint");
       impl_->fingerprint = *fingerprint;
+      break;
+    }
+    case TlsTrust::Kind::same_key: {
+      const BioPtr bio = bio_over(trust.certificate);
+      const CertificatePtr certificate = next_certificate(bio.get());
+      if (certificate) impl_->key = public_key_of(certificate.get());
+      if (impl_->key.empty()) throw std::invalid_argument("the certificate to trust is unusable");
       break;
     }
     case TlsTrust::Kind::anyone:
@@ -191,6 +215,7 @@ Task<StreamPtr> TlsClientContext::connect(StreamPtr transport, std::string serve
   }
   auto verdict = std::make_unique<Verdict>();
   verdict->expected = impl_->fingerprint;
+  verdict->key = impl_->key;
   std::string who = server_name.empty() ? transport->peer() : server_name + " (" + transport->peer() + ")";
   return start_tls(std::move(ssl), std::move(transport), std::move(verdict), std::move(who), clock, limit);
 }

@@ -13,7 +13,8 @@ namespace io {
 
 /// Where the verification of a certificate leaves why it refused it. Found again as the SSL's app data.
 struct Verdict {
-  Fingerprint expected;  ///< empty: check by roots, name and dates
+  Fingerprint expected;  ///< of the certificate; empty: anyone's
+  std::string key;       ///< the leaf's public key in DER form; empty: any. With neither, roots, name and dates count
   std::string refusal;   ///< a sentence's second half, empty if nothing was refused
 };
 

@@ -9,13 +9,21 @@
 
 namespace build::base {
 
-std::string sha256_hex(std::string_view bytes) {
+namespace {
+
+std::string digest_hex(std::string_view bytes, const EVP_MD* kind, const char* name) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1)
-    throw std::runtime_error("cannot compute a digest: OpenSSL does not offer SHA-256 here");
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, kind, nullptr) != 1)
+    throw std::runtime_error(std::string("cannot compute a digest: OpenSSL does not offer ") + name + " here");
   return to_hex(std::as_bytes(std::span(digest, size)));
 }
+
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) { return digest_hex(bytes, EVP_sha256(), "SHA-256"); }
+
+std::string sha1_hex(std::string_view bytes) { return digest_hex(bytes, EVP_sha1(), "SHA-1"); }
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
   if (key.empty() || key.size() > INT_MAX) throw std::invalid_argument("cannot sign with a key of that length");

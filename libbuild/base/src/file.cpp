@@ -83,7 +83,7 @@ std::string read_file(const fs::path& file, std::size_t limit) {
   // Grows as bytes come: st_size says nothing about /proc, and a limit may be far above the size.
   while (true) {
     const std::size_t have = content.size();
-    const std::size_t want = std::min<std::size_t>(64 * 1024, limit - have + 1);
+    const std::size_t want = std::min(std::clamp<std::size_t>(have, 4 * 1024, 64 * 1024), limit - have + 1);
     content.resize(have + want);
     const ssize_t got = ::read(fd.get(), content.data() + have, want);
     content.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));

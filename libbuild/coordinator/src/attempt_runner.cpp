@@ -252,7 +252,7 @@ io::Task<> AttemptRunner::send_tree(StepLog& log, Verdict& verdict) {
     co_return count;
   };
   try {
-    co_await session_->worker().write_tgz(kSourceDirectory, source);
+    co_await session_->worker().put_tgz(kSourceDirectory, source);
   } catch (const buildlet::WorkerError& error) {
     // A worker that understood and said no would say it again: it is about the tree, not about the worker.
     const std::string why = std::string("the source could not be unpacked: ") + error.what();

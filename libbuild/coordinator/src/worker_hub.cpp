@@ -90,9 +90,9 @@ WorkerSession::WorkerSession(io::Executor executor, io::Clock& clock, io::Stream
     : record_(std::move(record)),
       dialer_(std::move(control), clock, pickups, dialer_options(record_, std::move(random))),
       worker_(
-          executor, clock, [this]() { return dial({.limit = kDialLimit}); }, record_.hostname),
+          clock, [this]() { return dial({.limit = kDialLimit}); }, record_.hostname),
       probe_(
-          executor, clock,
+          clock,
           [this]() {
             return dial({kDialLimit, revdial::DialOptions::Source::fresh});
           },

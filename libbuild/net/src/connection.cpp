@@ -114,15 +114,17 @@ io::Task<bool> Connection::wait_for_request() {
 }
 
 io::Task<bool> Connection::read_head(io::RequestHead& head) {
-  io::Deadline deadline(server_.clock_, wire_->executor(), server_.limits_.head_timeout, [this] { wire_->close(); });
   io::HeadScanner scanner(server_.limits_.head);
+  std::optional<io::Deadline> deadline;  // not for a head that is there already
   while (true) {
     if (const std::optional<std::size_t> size = scanner.scan(wire_->buffered())) {
       head = io::parse_request_head(wire_->buffered().substr(0, *size), server_.limits_.head);
       wire_->consume(*size);
       co_return true;
     }
-    if (!co_await wire_->fill(kHeadRead, "reading a request's head", deadline)) co_return false;
+    if (!deadline)
+      deadline.emplace(server_.clock_, wire_->executor(), server_.limits_.head_timeout, [this] { wire_->close(); });
+    if (!co_await wire_->fill(kHeadRead, "reading a request's head", *deadline)) co_return false;
   }
 }
 

@@ -104,16 +104,17 @@ void Exchange::decide_keep_alive() {
 std::string Exchange::answer_head(int status, std::optional<std::uint64_t> length, std::string_view sniffed) {
   decide_keep_alive();
   status_ = status;
-  std::vector<io::Field> own;
+  std::vector<const io::Field*> own;
   for (const io::Field& field : fields_) {
     if (is_servers_business(field.name) || (length && io::iequals(field.name, "Content-Length"))) continue;
     if (!client_speaks_11() && io::iequals(field.name, "Trailer")) continue;
-    own.push_back(field);
+    own.push_back(&field);
   }
-  std::stable_sort(own.begin(), own.end(), [](const io::Field& a, const io::Field& b) { return a.name < b.name; });
+  std::stable_sort(own.begin(), own.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
 
   io::ResponseHead head{.status = status, .reason = {}, .major = 1, .minor = client_speaks_11() ? 1 : 0, .fields = {}};
-  for (io::Field& field : own) head.fields.add(std::move(field.name), std::move(field.value));
+  head.fields.reserve(own.size() + 4);
+  for (const io::Field* field : own) head.fields.add(field->name, field->value);
   head.fields.add("Date", io::http_date(std::chrono::floor<std::chrono::seconds>(context_.wire->clock().wall_now())));
   if (length) head.fields.add("Content-Length", std::to_string(*length));
   if (!sniffed.empty()) head.fields.add("Content-Type", std::string(sniffed));

@@ -73,19 +73,11 @@ io::Task<bool> Wire::fill_raw(std::size_t room) {
   }
   if (watch_error_) std::rethrow_exception(watch_error_);
   if (ended_) co_return false;
-  buffer_.erase(0, begin_);
-  begin_ = 0;
-  const std::size_t old_size = buffer_.size();
-  buffer_.resize(old_size + room);
-  std::exception_ptr error;
-  std::size_t count = 0;
-  try {
-    count = co_await stream_->read_some(boost::asio::buffer(buffer_.data() + old_size, room));
-  } catch (const std::exception&) {
-    error = std::current_exception();
-  }
-  buffer_.resize(old_size + count);
-  if (error) std::rethrow_exception(error);
+  // Not into the string: that would fill the whole room with zeros first.
+  const auto bytes = std::make_unique_for_overwrite<char[]>(room);
+  const std::size_t count = co_await stream_->read_some(boost::asio::buffer(bytes.get(), room));
+  buffer_.erase(0, std::exchange(begin_, 0));
+  buffer_.append(bytes.get(), count);
   if (count == 0) ended_ = true;
   co_return count > 0;
 }

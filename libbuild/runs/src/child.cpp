@@ -76,8 +76,9 @@ struct Plan {
 
 constexpr const char kEnterDirectory[] = "chdir", kExecute[] = "exec";
 
+/// What a supervisor ignores; with handlers, exec does away by itself.
 void default_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -1,7 +1,5 @@
 // How it works: one thread, one socket, nothing of the worker's: a fork of it is cheap and safe. It must not keep what
 // a supervisor holds, or the end of one would not be seen by who waits for it.
-#include "fork_server.h"
-
 #include <build/base/file.h>
 #include <build/base/subprocess.h>
 #include <build/runs/supervisor.h>
@@ -21,6 +19,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "link_protocol.h"
 #include "passed_fds.h"
 #include "run_files.h"
 #include "supervise_run.h"
@@ -63,14 +62,14 @@ void serve(const sigset_t& mask) {
     const pid_t pid = ::fork();
     if (pid == 0) be_supervisor(std::move(fds), mask);
     if (pid < 0) {
-      const std::string failed = fork_server::kFailed + ("cannot fork: " + base::error_text(errno));
+      const std::string failed = link::kFailed + ("cannot fork: " + base::error_text(errno));
       ::send(fds[1].get(), failed.data(), failed.size(), MSG_NOSIGNAL);
       continue;
     }
     // It is reaped above, not before: the number is still its own.
     const base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const std::array<int, 1> passed{process.get()};
-    send_with_fds(fds[1].get(), {&fork_server::kForked, 1}, passed, 0);
+    send_with_fds(fds[1].get(), {&link::kForked, 1}, passed, 0);
   }
 }
 

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fork_server.h"
+#include "link_protocol.h"
 #include "passed_fds.h"
 
 namespace build::runs {
@@ -135,7 +135,7 @@ io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& 
   throw std::system_error(EPIPE, std::generic_category(), "cannot reach the process that starts supervisors");
 }
 
-io::Task<std::string> Launcher::launch(const base::UniqueFd& directory) {
+io::Task<std::string> Launcher::launch(const base::UniqueFd& directory, stream_descriptor& link) {
   stream_descriptor ready(executor_);
   try {
     Sockets sockets = make_sockets();
@@ -163,8 +163,11 @@ io::Task<std::string> Launcher::launch(const base::UniqueFd& directory) {
     const ssize_t size = receive_with_fds(ready.native_handle(), text, fds, MSG_DONTWAIT);
     if (size < 0 && errno == EAGAIN) continue;
     if (size <= 0) co_return std::string("the supervisor ended at once");
-    if (text[0] == fork_server::kAtWork) co_return std::string();
-    if (text[0] == fork_server::kFailed) co_return std::string(text.data() + 1, static_cast<std::size_t>(size) - 1);
+    if (text[0] == link::kAtWork) {
+      link = std::move(ready);
+      co_return std::string();
+    }
+    if (text[0] == link::kFailed) co_return std::string(text.data() + 1, static_cast<std::size_t>(size) - 1);
     if (!fds.empty()) process = std::move(fds.front());
   }
 }

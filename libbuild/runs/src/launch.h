@@ -11,7 +11,7 @@
 
 namespace build::runs {
 
-/// Has a fork server, a process of this same program (fork_server.h), fork them: executing a program anew, with all
+/// Has a fork server, a process of this same program (supervisor.h), fork them: executing a program anew, with all
 /// that its dynamic linking costs, is paid for once. It is started for the first run, again when it died, and ends with
 /// us.
 ///
@@ -20,9 +20,9 @@ class Launcher {
  public:
   Launcher(io::Executor executor, io::Clock& clock);
 
-  /// Starts a supervisor for the run's directory and waits until it is at work, a minute at most. Empty if it is, else
-  /// what went wrong: then nothing of it is left.
-  io::Task<std::string> launch(const base::UniqueFd& directory);
+  /// Starts a supervisor for the run's directory and waits until it is at work, a minute at most. `link` is then
+  /// connected to it. Empty if all went well, else what did not: then nothing of it is left.
+  io::Task<std::string> launch(const base::UniqueFd& directory, io::asio::posix::stream_descriptor& link);
 
  private:
   /// Hands the descriptors over to be forked for. Throws std::system_error.

@@ -1,6 +1,10 @@
-// What a worker and a supervisor say to each other: one message for each packet of a SOCK_SEQPACKET Unix socket, named
-// `socket` in the run's directory. A message is a letter and what follows. A supervisor may be older or younger than
-// the worker: letters keep their meaning, unknown ones are ignored.
+// What a worker and a supervisor say to each other: one message for each packet of a SOCK_SEQPACKET Unix socket. The
+// first one is a pair that the worker makes; a later worker's leads to the socket named `socket` in the run's
+// directory. A message is a letter and what follows. A supervisor may be older or younger than the worker: letters keep
+// their meaning, unknown ones are ignored.
+//
+// A worker asks its fork server for a supervisor by a packet of one byte with two descriptors: the run's directory, and
+// the other end of that pair. The fork server answers on the pair, too, before the supervisor does.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +24,11 @@ inline constexpr char kInput = 'i';   ///< bytes for stdin; is answered by kTake
 inline constexpr char kEnd = 'e';     ///< stdin ends; is answered by kTaken
 inline constexpr char kResize = 'z';  ///< decimal rows, space, decimal columns
 
-// From it.
-inline constexpr char kNews = 'n';   ///< look again
-inline constexpr char kTaken = 't';  ///< nothing: the bytes were taken; or why they were not
+// From it, and from the fork server.
+inline constexpr char kForked = 'f';  ///< with a pidfd of the supervisor
+inline constexpr char kAtWork = '+';  ///< the run has begun
+inline constexpr char kFailed = '-';  ///< why it has not: the last word
+inline constexpr char kNews = 'n';    ///< look again
+inline constexpr char kTaken = 't';   ///< nothing: the bytes were taken; or why they were not
 
 }  // namespace build::runs::link

@@ -134,9 +134,8 @@ io::Task<std::shared_ptr<Run>> Runs::begin(Command command) {
     auto make = [&] { return make_run_directory(path, command); };
     base::UniqueFd directory = co_await pool_.run(make);
     run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(directory), std::move(command));
-    failure = co_await launcher_->launch(run->directory_);
+    failure = co_await launcher_->launch(run->directory_, run->link_);
     if (failure.empty()) {
-      run->connect();  // a short run may be over, and its supervisor gone
       run->open_spool();
       listen(run);
       co_return run;

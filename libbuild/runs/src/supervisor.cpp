@@ -38,7 +38,6 @@
 #include "cgroup.h"
 #include "child.h"
 #include "descendants.h"
-#include "fork_server.h"
 #include "link_protocol.h"
 #include "run_files.h"
 #include "supervise_run.h"
@@ -97,6 +96,7 @@ base::UniqueFd watch_signals() {
 }
 
 struct Client {
+  explicit Client(base::UniqueFd socket) : fd(std::move(socket)) {}
   base::UniqueFd fd;
   std::optional<std::uint64_t> watching;
 };
@@ -121,6 +121,12 @@ class Supervisor {
     child_ = start_child(command_, cgroup_ ? &*cgroup_ : nullptr);
     if (!child_.failure.empty()) return finish_not_started();
     if (!command_.terminal) ::fcntl(child_.output.get(), F_SETPIPE_SZ, kPipeSize);
+  }
+
+  /// Serves who waits at the other end of `fd`, who hears at once that the run has begun.
+  void serve_from_now(base::UniqueFd fd) {
+    ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+    send(clients_.emplace_back(std::move(fd)), std::string(1, link::kAtWork));
   }
 
   void run() {
@@ -324,7 +330,7 @@ class Supervisor {
     while (true) {
       base::UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!fd.valid()) return;
-      if (clients_.size() < kMaxClients) clients_.push_back({std::move(fd), std::nullopt});
+      if (clients_.size() < kMaxClients) clients_.emplace_back(std::move(fd));
     }
   }
 
@@ -450,24 +456,20 @@ class Supervisor {
 
 }  // namespace
 
-int supervise_run(base::UniqueFd directory, base::UniqueFd ready) noexcept {
-  // One that waits no more has gone: the run goes on.
-  const auto say = [&ready](const std::string& text) {
-    ::send(ready.get(), text.data(), text.size(), MSG_NOSIGNAL);
-    ready.reset();
-  };
+int supervise_run(base::UniqueFd directory, base::UniqueFd link) noexcept {
   try {
     if (::fchdir(directory.get()) != 0)
       throw std::system_error(errno, std::generic_category(), "cannot enter the run's directory");
     Command command = command_from_json(base::read_file(kCommandFile, kMaxCommand));
     const auto supervisor = std::make_unique<Supervisor>(std::move(directory), std::move(command));
     supervisor->start();
-    say(std::string(1, fork_server::kAtWork));
+    supervisor->serve_from_now(std::move(link));
     supervisor->run();
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
-    say(fork_server::kFailed + std::string(error.what()));
+    const std::string failed = link::kFailed + std::string(error.what());
+    if (link.valid()) ::send(link.get(), failed.data(), failed.size(), MSG_NOSIGNAL);
     return 1;
   }
 }

@@ -38,6 +38,7 @@ struct Field {
 class Fields {
  public:
   void add(std::string name, std::string value);
+  void reserve(std::size_t count) { fields_.reserve(count); }
   /// Replaces every field of that name by one, at the place of the first (or at the end).
   void set(std::string_view name, std::string value);
   void remove(std::string_view name);
@@ -180,6 +181,8 @@ enum class Plus { literal, space };
 std::optional<std::string> percent_decode(std::string_view text, Plus plus = Plus::literal);
 /// Encodes everything but letters, digits and -._~ ; the result can stand in any part of a URL.
 std::string percent_encode(std::string_view text);
+/// The value of an Authorization field: "Basic " and `credentials`, "user:password", in base64.
+std::string basic_authorization(std::string_view credentials);
 
 /// Named values in their order: a query, a form.
 class Params {

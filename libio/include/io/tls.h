@@ -83,10 +83,11 @@ class TlsServerContext {
 
 /// How a client decides that the server is the right one.
 struct TlsTrust {
-  enum class Kind { system_roots, ca_file, fingerprint, anyone };
+  enum class Kind { system_roots, ca_file, fingerprint, same_key, anyone };
   Kind kind = Kind::system_roots;
   std::filesystem::path ca_file;  ///< PEM, for ca_file
   Fingerprint fingerprint;        ///< of the leaf; names and dates are then not checked
+  std::string certificate = {};   ///< PEM, for same_key: the leaf's public key is this one's; likewise
 };
 
 /// Trust in `ca_file` if one is named, else in `fingerprint` if there is one, else in the system's roots. Throws
@@ -100,8 +101,8 @@ class TlsClientContext {
   ~TlsClientContext();
 
   /// Handshake within `limit` (timed_out when that is over); `server_name` is sent (SNI) if it is not an address, and
-  /// checked against the certificate except for fingerprint and anyone. A certificate that is not accepted throws
-  /// std::runtime_error with a sentence that says why and, for a self-signed one, its fingerprint. Dates are
+  /// checked against the certificate except for fingerprint, same_key and anyone. A certificate that is not accepted
+  /// throws std::runtime_error with a sentence that says why and, for a self-signed one, its fingerprint. Dates are
   /// checked against `clock`'s wall time. `transport` is closed if it fails. The context may go before the
   /// stream does.
   Task<StreamPtr> connect(StreamPtr transport, std::string server_name, Clock& clock, Duration limit) const;

@@ -46,7 +46,7 @@ struct FakeWorker {
 
   Worker client() {
     return Worker(
-        loop.executor(), clock, [this] { return dial(); }, "w");
+        clock, [this] { return dial(); }, "w");
   }
 
   io::EventLoop loop;
@@ -67,6 +67,14 @@ RunResult result_with(const std::string& answer) {
 const std::string kHead = "HTTP/1.1 200 OK\r\nTrailer: Process-State\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 }  // namespace
+
+TEST_CASE("an original's worker keeps no runs, and its commands say so") {
+  FakeWorker worker("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"Version\":26}");
+  Worker client = worker.client();
+  CHECK_FALSE(value_of(worker.loop, client.keep_runs(60s)));
+  CHECK(client.lease() == 0);
+  CHECK_FALSE(client.start(model::RunId("r"), {})->kept());
+}
 
 TEST_CASE("the result of a run is its trailer") {
   CHECK(result_with(kHead + "3\r\nabc\r\n0\r\nProcess-State: ok\r\n\r\n").outcome == RunOutcome::succeeded);
@@ -103,7 +111,7 @@ TEST_CASE("a dial that fails loses the run and says why") {
     throw std::runtime_error("revdial.Dialer closed");
     co_return nullptr;
   };
-  Worker client(worker.loop.executor(), worker.clock, dial, "w");
+  Worker client(worker.clock, dial, "w");
   const auto run = client.start(model::RunId("r"), testing::shell("true"));
   const RunResult result = value_of(worker.loop, run->result());
   CHECK(result.outcome == RunOutcome::lost);

@@ -114,7 +114,7 @@ TEST_CASE("on a full disk files and archives are refused with 507, and nothing h
   bool workers_fault = false;
   std::string text;
   try {
-    disk.worker.loop.run_until_done(client.write_tgz("src", source_of(archive)));
+    disk.worker.loop.run_until_done(client.put_tgz("src", source_of(archive)));
   } catch (const WorkerError& error) {
     status = error.status;
     workers_fault = error.workers_fault();
@@ -128,7 +128,7 @@ TEST_CASE("on a full disk files and archives are refused with 507, and nothing h
   // The worker lives on, and when there is room again everything works.
   CHECK(value_of(disk.worker.loop, client.status()).version == 28);
   disk.worker.loop.run_until_done(client.remove_all({"fill"}));
-  disk.worker.loop.run_until_done(client.write_tgz("src", source_of(archive)));
+  disk.worker.loop.run_until_done(client.put_tgz("src", source_of(archive)));
   CHECK(testing::read_file(disk.below("src/file")) == noise);
 }
 

@@ -141,7 +141,7 @@ TEST_CASE("a worker that stays out of reach loses the run, for its caller, when 
     if (!reachable) throw std::runtime_error("no route to host");
     co_return worker.connect();
   };
-  Worker client(worker.loop.executor(), worker.clock, dial, "w1", limits);
+  Worker client(worker.clock, dial, "w1", limits);
   value_of(worker.loop, client.take_lease(1, 60s));
   client.use_lease(1);
   const auto run = client.start(model::RunId("r"), shell("echo x; sleep 1000"));

@@ -350,9 +350,9 @@ TEST_CASE("an archive is unpacked below the directory named") {
   fs::permissions(worker.temp / "in/tool.sh", fs::perms::owner_all);
   const std::string tgz = make_tgz(worker, worker.temp / "in");
   Worker client = worker.client();
-  worker.loop.run_until_done(client.write_tgz("go/src", source_of(tgz)));
+  worker.loop.run_until_done(client.put_tgz("go/src", source_of(tgz)));
   CHECK(testing::read_file(worker.temp / "workdir/go/src/a/b.txt") == "content");
-  worker.loop.run_until_done(client.write_tgz("", source_of(tgz)));
+  worker.loop.run_until_done(client.put_tgz("", source_of(tgz)));
   RunSpec spec;
   spec.cmd = "tool.sh";
   spec.dir = "go";
@@ -372,7 +372,7 @@ TEST_CASE("a bad archive is refused with a sentence while it is still being sent
   std::string text;
   int status = 0;
   try {
-    worker.loop.run_until_done(client.write_tgz("d", endless));
+    worker.loop.run_until_done(client.put_tgz("d", endless));
   } catch (const WorkerError& error) {
     text = error.what();
     status = error.status;
@@ -388,7 +388,7 @@ TEST_CASE("an archive that is cut off is refused, one whose source fails gives t
   testing::write_file(worker.temp / "in/a", std::string(100'000, 'a'));
   const std::string tgz = make_tgz(worker, worker.temp / "in");
   Worker client = worker.client();
-  CHECK_THROWS_AS(worker.loop.run_until_done(client.write_tgz("d", source_of(tgz.substr(0, tgz.size() / 2)))),
+  CHECK_THROWS_AS(worker.loop.run_until_done(client.put_tgz("d", source_of(tgz.substr(0, tgz.size() / 2)))),
                   WorkerError);
   BodySource failing = [](io::asio::mutable_buffer) -> io::Task<std::size_t> {
     throw std::runtime_error("git ended with exit status 128");
@@ -396,13 +396,13 @@ TEST_CASE("an archive that is cut off is refused, one whose source fails gives t
   };
   std::string text;
   try {
-    worker.loop.run_until_done(client.write_tgz("d", failing));
+    worker.loop.run_until_done(client.put_tgz("d", failing));
   } catch (const std::runtime_error& error) {
     text = error.what();
   }
   CHECK(text == "git ended with exit status 128");
   // The worker is none the worse for it.
-  worker.loop.run_until_done(client.write_tgz("d", source_of(tgz)));
+  worker.loop.run_until_done(client.put_tgz("d", source_of(tgz)));
   CHECK(fs::file_size(worker.temp / "workdir/d/a") == 100'000);
 }
 
@@ -440,7 +440,7 @@ TEST_CASE("hostile paths are refused and nothing outside is touched") {
   for (const std::string& dir : {std::string(".."), std::string("../d"), absolute_dir, std::string("up"),
                                  std::string("up/d"), std::string("inside")}) {
     CAPTURE(dir);
-    CHECK_THROWS_AS(worker.loop.run_until_done(client.write_tgz(dir, source_of(tgz))), WorkerError);
+    CHECK_THROWS_AS(worker.loop.run_until_done(client.put_tgz(dir, source_of(tgz))), WorkerError);
     CHECK(!fs::exists(worker.temp / "a"));
     CHECK(!fs::exists(worker.temp / "d"));
   }

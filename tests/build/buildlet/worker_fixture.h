@@ -57,7 +57,7 @@ struct WorkerFixture {
 
   build::buildlet::Worker client(build::buildlet::WorkerLimits limits = {}) {
     return build::buildlet::Worker(
-        loop.executor(), clock, [this] { return dial(); }, "worker-1", limits);
+        clock, [this] { return dial(); }, "worker-1", limits);
   }
 
   /// Runs the loop until `condition` holds, for at most ten seconds.

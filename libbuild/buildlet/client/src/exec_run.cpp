@@ -6,18 +6,10 @@
 #include <exception>
 #include <stdexcept>
 
-#include "worker_http.h"
-
 namespace build::buildlet {
 
-ExecRun::ExecRun(model::RunId id, RunSpec spec, io::Clock& clock, DialWorker dial, std::string hostname,
-                 WorkerLimits limits)
-    : id_(std::move(id)),
-      spec_(std::move(spec)),
-      clock_(clock),
-      dial_(std::move(dial)),
-      hostname_(std::move(hostname)),
-      limits_(limits) {}
+ExecRun::ExecRun(const WorkerLink& link, model::RunId id, RunSpec spec)
+    : link_(link), id_(std::move(id)), spec_(std::move(spec)) {}
 
 io::Task<RunOutput> ExecRun::follow(std::uint64_t offset, io::asio::mutable_buffer into) {
   if (offset != next_) {
@@ -50,34 +42,29 @@ void ExecRun::kill() noexcept {
 io::Task<> ExecRun::begin() {
   begun_ = true;
   if (killed_) lose("killed");
-  if (spec_.sandbox) lose("worker " + hostname_ + " does not keep runs, and only such a worker has a sandbox");
+  if (spec_.sandbox) lose("worker " + link_.hostname + " does not keep runs, and only such a worker has a sandbox");
   if (result_) co_return;
   try {
     co_await send_and_read_head();
   } catch (const std::exception& error) {
-    lose("the command could not be sent to worker " + hostname_ + ": " + error.what());
+    lose("the command could not be sent to worker " + link_.hostname + ": " + error.what());
   }
 }
 
 io::Task<> ExecRun::send_and_read_head() {
-  io::StreamPtr stream = co_await dial_();
+  connection_ = co_await link_.connect();
   if (killed_) {
-    stream->close();
     lose("killed");
     co_return;
   }
-  net::ClientLimits limits;
-  limits.write_timeout = limits_.head;
-  limits.body_timeout = limits_.head;
-  connection_ = std::make_unique<net::ClientConnection>(std::move(stream), clock_, limits);
   const std::string body = encode_exec_form(spec_);
-  io::RequestHead head = worker_request("POST", "/exec", hostname_);
+  io::RequestHead head = link_.request("POST", "/exec", 0);
   head.fields.set("Content-Length", std::to_string(body.size()));
   head.fields.set("Content-Type", "application/x-www-form-urlencoded");
   co_await connection_->send_head(head);
   co_await connection_->send_body(body);
   co_await connection_->finish_body();
-  const io::ResponseHead answer = co_await connection_->read_head(limits_.head);
+  const io::ResponseHead answer = co_await connection_->read_head(link_.limits.head);
   if (answer.status == 200) {
     connection_->set_body_timeout(io::Duration::zero());  // a command may be silent for as long as it likes
     co_return;
@@ -99,7 +86,8 @@ io::Task<std::size_t> ExecRun::read_output(io::asio::mutable_buffer into) {
     }
     end(std::move(result));
   } catch (const std::exception& error) {
-    lose("the connection to worker " + hostname_ + " broke while the command ran: " + error.what());
+    lose("the connection to worker " + link_.hostname +
+         " broke while the command ran, which it cannot survive over /exec: " + error.what());
   }
   co_return 0;
 }

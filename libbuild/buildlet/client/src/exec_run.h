@@ -1,22 +1,25 @@
 // A Run that is carried over one POST /exec.
 #pragma once
 
-#include <build/buildlet/client.h>
-#include <build/net/client.h>
+#include <build/buildlet/run.h>
 
 #include <memory>
 #include <optional>
+#include <string>
+
+#include "worker_link.h"
 
 namespace build::buildlet {
 
 class ExecRun final : public Run {
  public:
-  ExecRun(model::RunId id, RunSpec spec, io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits);
+  ExecRun(const WorkerLink& link, model::RunId id, RunSpec spec);
 
   io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
   io::Task<RunResult> result() override;
   void kill() noexcept override;
   void let_go() noexcept override { kill(); }
+  bool kept() const noexcept override { return false; }
   const model::RunId& id() const noexcept override { return id_; }
 
  private:
@@ -28,16 +31,13 @@ class ExecRun final : public Run {
   void end(RunResult result);
   void lose(const std::string& why);
 
+  const WorkerLink& link_;
   model::RunId id_;
   RunSpec spec_;
-  io::Clock& clock_;
-  DialWorker dial_;
-  std::string hostname_;
-  WorkerLimits limits_;
   bool begun_ = false;
   bool killed_ = false;
   std::uint64_t next_ = 0;  // offset of the byte that follow() gives next
-  std::unique_ptr<net::ClientConnection> connection_;
+  Connection connection_;
   std::optional<RunResult> result_;
 };
 

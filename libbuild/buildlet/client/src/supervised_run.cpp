@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "worker_http.h"
-
 namespace build::buildlet {
 
 namespace {
@@ -20,15 +18,8 @@ constexpr std::size_t kMaxAnswer = 64 * 1024;
 
 }  // namespace
 
-SupervisedRun::SupervisedRun(model::RunId id, RunSpec spec, std::uint64_t lease, io::Clock& clock, DialWorker dial,
-                             std::string hostname, WorkerLimits limits)
-    : id_(std::move(id)),
-      spec_(std::move(spec)),
-      lease_(lease),
-      clock_(clock),
-      dial_(std::move(dial)),
-      hostname_(std::move(hostname)),
-      limits_(limits) {}
+SupervisedRun::SupervisedRun(const WorkerLink& link, model::RunId id, RunSpec spec, std::uint64_t lease)
+    : link_(link), id_(std::move(id)), spec_(std::move(spec)), lease_(lease) {}
 
 io::Task<RunOutput> SupervisedRun::follow(std::uint64_t offset, io::asio::mutable_buffer into) {
   if (output_ && offset != next_) output_.reset();
@@ -80,8 +71,9 @@ void SupervisedRun::lose(const std::string& why) {
   if (killed_)
     result_ = RunResult{RunOutcome::lost, "killed"};
   else
-    result_ = RunResult{
-        .outcome = RunOutcome::lost, .text = "worker " + hostname_ + " was out of reach: " + why, .out_of_reach = true};
+    result_ = RunResult{.outcome = RunOutcome::lost,
+                        .text = "worker " + link_.hostname + " was out of reach: " + why,
+                        .out_of_reach = true};
 }
 
 io::Task<std::optional<RunOutput>> SupervisedRun::step(std::uint64_t offset, io::asio::mutable_buffer into) {
@@ -97,57 +89,47 @@ io::Task<std::optional<RunOutput>> SupervisedRun::step(std::uint64_t offset, io:
   co_return std::nullopt;
 }
 
-io::RequestHead SupervisedRun::request(std::string method, const std::string& target) const {
-  io::RequestHead head = worker_request(std::move(method), target, hostname_);
-  head.fields.set(kLeaseField, std::to_string(lease_));
-  return head;
+io::RequestHead SupervisedRun::request(std::string method, std::string target) const {
+  return link_.request(std::move(method), std::move(target), lease_);
 }
 
-io::Task<SupervisedRun::Connection> SupervisedRun::connect() {
-  io::StreamPtr stream = co_await dial_();
-  net::ClientLimits limits;
-  limits.head_timeout = limits.body_timeout = limits_.head;
-  limits.write_timeout = limits_.write;
-  co_return std::make_unique<net::ClientConnection>(std::move(stream), clock_, limits);
-}
-
-io::Task<SupervisedRun::Answer> SupervisedRun::exchange(io::RequestHead head, std::string body) {
-  const Connection connection = co_await connect();
+io::Task<SupervisedRun::Reply> SupervisedRun::exchange(io::RequestHead head, std::string body) {
+  const Connection connection = co_await link_.connect();
   if (head.method != "GET") head.fields.set("Content-Length", std::to_string(body.size()));
   co_await connection->send_head(head);
   if (!body.empty()) {
     co_await connection->send_body(body);
     co_await connection->finish_body();
   }
-  const io::ResponseHead answer = co_await connection->read_head(limits_.head);
+  const io::ResponseHead answer = co_await connection->read_head(link_.limits.head);
   std::string text = co_await read_beginning(connection->body(), kMaxAnswer);
   if (answer.status != 200) text = refusal_text(answer, text.substr(0, kMaxErrorText));
-  co_return Answer{answer.status, std::move(text)};
+  co_return Reply{answer.status, std::move(text)};
 }
 
 io::Task<> SupervisedRun::begin() {
   io::RequestHead head = request("POST", "/runs");
   head.fields.set("Content-Type", "application/json");
   std::string body = encode_run_request(id_, spec_);
-  const Answer answer = co_await exchange(std::move(head), std::move(body));
+  const Reply answer = co_await exchange(std::move(head), std::move(body));
   if (answer.status == 200)
     begun_ = true;
   else
     refuse(answer);
 }
 
-void SupervisedRun::refuse(const Answer& answer) {
+void SupervisedRun::refuse(const Reply& answer) {
   // 409: the lease is somebody else's by now, or the id is. That is no fault of the command's.
   const bool commands_fault = answer.status >= 400 && answer.status < 500 && answer.status != 409 && !begun_;
   result_ = RunResult{commands_fault ? RunOutcome::could_not_run : RunOutcome::lost,
-                      "worker " + hostname_ + " refused the run: " + answer.text};
+                      "worker " + link_.hostname + " refused the run: " + answer.text};
 }
 
 io::Task<> SupervisedRun::open_output(std::uint64_t offset) {
-  Connection connection = co_await connect();
+  Connection connection = co_await link_.connect();
   io::RequestHead head = request("GET", "/runs/" + id_.value + "/output?offset=" + std::to_string(offset));
   co_await connection->send_head(head);
-  const io::ResponseHead answer = co_await connection->read_head(limits_.head);
+  const io::ResponseHead answer = co_await connection->read_head(link_.limits.head);
   if (answer.status != 200) {
     const std::string text = co_await read_beginning(connection->body(), kMaxErrorText);
     refuse({answer.status, refusal_text(answer, text)});
@@ -188,7 +170,7 @@ io::Task<std::optional<RunOutput>> SupervisedRun::read(io::asio::mutable_buffer 
 io::Task<> SupervisedRun::fetch_result() {
   io::RequestHead head = request("GET", "/runs/" + id_.value);
   std::string no_body;
-  const Answer answer = co_await exchange(std::move(head), std::move(no_body));
+  const Reply answer = co_await exchange(std::move(head), std::move(no_body));
   if (answer.status != 200) {
     refuse(answer);
     co_return;
@@ -205,16 +187,16 @@ io::Task<> SupervisedRun::send_kill() {
 }
 
 io::Task<> SupervisedRun::pause(const std::string& why) {
-  const io::Instant now = clock_.now();
+  const io::Instant now = link_.clock.now();
   if (!away_since_) {
     away_since_ = now;
     pause_ = kFirstPause;
   }
-  if (killed_ || now - *away_since_ >= limits_.absence) {
+  if (killed_ || now - *away_since_ >= link_.limits.absence) {
     lose(why);
     co_return;
   }
-  co_await clock_.sleep_for(pause_);
+  co_await link_.clock.sleep_for(pause_);
   pause_ = std::min(pause_ * 2, kLongestPause);
 }
 

@@ -1,36 +1,36 @@
 // A Run that the worker keeps whatever becomes of connections: POST /runs and what goes with it.
 #pragma once
 
-#include <build/buildlet/client.h>
-#include <build/net/client.h>
+#include <build/buildlet/run.h>
+#include <io/clock.h>
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
+
+#include "worker_link.h"
 
 namespace build::buildlet {
 
 class SupervisedRun final : public Run {
  public:
-  SupervisedRun(model::RunId id, RunSpec spec, std::uint64_t lease, io::Clock& clock, DialWorker dial,
-                std::string hostname, WorkerLimits limits);
+  SupervisedRun(const WorkerLink& link, model::RunId id, RunSpec spec, std::uint64_t lease);
 
   io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) override;
   io::Task<RunResult> result() override;
   void kill() noexcept override;
   void let_go() noexcept override;
+  bool kept() const noexcept override { return true; }
   const model::RunId& id() const noexcept override { return id_; }
 
  private:
-  using Connection = std::unique_ptr<net::ClientConnection>;
-  struct Answer {
+  struct Reply {
     int status = 0;
     std::string text;
   };
 
-  io::RequestHead request(std::string method, const std::string& target) const;
-  io::Task<Connection> connect();
-  io::Task<Answer> exchange(io::RequestHead head, std::string body);
+  io::RequestHead request(std::string method, std::string target) const;
+  io::Task<Reply> exchange(io::RequestHead head, std::string body);
   /// One step of the way to the next byte. Throws if the worker is out of reach.
   io::Task<std::optional<RunOutput>> step(std::uint64_t offset, io::asio::mutable_buffer into);
   io::Task<> begin();
@@ -39,17 +39,14 @@ class SupervisedRun final : public Run {
   io::Task<> fetch_result();
   io::Task<> send_kill();
   /// The worker said no.
-  void refuse(const Answer& answer);
+  void refuse(const Reply& reply);
   io::Task<> pause(const std::string& why);
   void lose(const std::string& why);
 
+  const WorkerLink& link_;
   model::RunId id_;
   RunSpec spec_;
   std::uint64_t lease_;
-  io::Clock& clock_;
-  DialWorker dial_;
-  std::string hostname_;
-  WorkerLimits limits_;
   bool begun_ = false;
   bool killed_ = false;
   bool let_go_ = false;

@@ -55,10 +55,18 @@ io::Task<> Server::handle_status(net::Request& request, net::Response& response)
   if (gate_.inside() > 0) body += ",\"working\":" + std::to_string(gate_.inside());
   body += ",\"features\":[\"runs\"]";
   if (const auto lease = lease_.number()) body += ",\"lease\":" + std::to_string(*lease);
+  if (const auto last = lease_.last(); last > 0) body += ",\"lastLease\":" + std::to_string(last);
   if (const auto runs = runs_held(); runs > 0) body += ",\"runs\":" + std::to_string(runs);
-  if (options_.machine) body += members_of(options_.machine());
+  if (options_.machine) body += machine_members();
   body += "}";
   co_await response.send(200, "application/json; charset=utf-8", std::move(body));
+}
+
+const std::string& Server::machine_members() {
+  const MachineNumbers numbers = options_.machine();
+  if (!machine_members_ || !(numbers == machine_members_->first))
+    machine_members_.emplace(numbers, members_of(numbers));
+  return machine_members_->second;
 }
 
 io::Task<> Server::handle_metrics(net::Request&, net::Response& response) {

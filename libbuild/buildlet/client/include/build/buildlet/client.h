@@ -1,19 +1,14 @@
-// Driving a worker: sending it files, running commands on it, clearing it, ending it.
+// Driving a worker: sending and fetching files, running commands on it, clearing it, ending it.
 //
-// A Worker knows how to reach one buildlet (a function that gives a fresh connection) and speaks the buildlet's HTTP
-// interface over it, one connection per call. It works with the original's buildlets too.
+// A Worker knows how to reach one buildlet (a function that gives a fresh connection: revdial's dial(), or dial_at() of
+// reach.h) and speaks the buildlet's HTTP interface (docs/buildlet-api.md) over it, one connection per call. It works
+// with the original's buildlets too. For code that blocks: blocking.h.
 //
-// A command is a Run: something with a name and an output with offsets which lives on the worker: start it under an id,
-// follow its output from an offset, wait for its result, kill it. Under a lease (use_lease()) a worker that can
-// (WorkerStatus::runs) keeps it whatever becomes of connections: follow() finds its way back by itself, and another
-// process may go on with it under the same id. Otherwise it is carried over POST /exec: it lives only as long as its
-// connection, and output comes once.
-//
-// Ownership: the Worker must outlive its runs; the clock outlives both. Everything lives on one executor (io/task.h);
-// a Run must not be destroyed while one of its calls is pending. Cancelling the awaiting coroutine of any call
-// gives its connection up.
+// Ownership: the Worker must outlive its runs; the clock outlives both. Everything lives on one executor (io/task.h).
+// Cancelling the awaiting coroutine of any call gives its connection up.
 #pragma once
 
+#include <build/buildlet/run.h>
 #include <build/model/ids.h>
 #include <io/byte_stream.h>
 #include <io/clock.h>
@@ -36,6 +31,8 @@ class ClientConnection;
 }
 
 namespace build::buildlet {
+
+struct WorkerLink;
 
 /// Gives a new connection to the worker, ready for HTTP. Throws when there is none to be had.
 using DialWorker = std::function<io::Task<io::StreamPtr>()>;
@@ -67,98 +64,41 @@ struct WorkerStatus {
   bool draining = false;
   /// How many commands and transfers are under way. Always 0 from an original's worker.
   int working = 0;
-  bool runs = false;  ///< runs and leases are to be had. Never with an original's worker.
+  bool runs = false;                   ///< runs and leases are to be had. Never with an original's worker.
+  std::optional<std::uint64_t> lease;  ///< what it is under at the moment
+  std::uint64_t last_lease = 0;        ///< the greatest number that it ever saw
+  // Of the machine, each at most some seconds old; 0 where it is not known. Bytes.
+  double load = 0;  ///< processes that ran or wanted to, in the last minute
+  std::uint64_t memory = 0, memory_available = 0, disk = 0, disk_available = 0;
 };
 
-struct RunSpec {
-  std::string cmd;  ///< below the work directory ("tree/make.sh"), absolute, or a name the worker looks up in its PATH
-  std::vector<std::string> args;  ///< without the command itself
-  std::vector<std::string> env;   ///< "NAME=value", added to the worker's own; later ones win
-  /// Absolute or below the work directory. Empty: the command's own directory, or the work directory for a
-  /// system-level command.
-  std::string dir;
-  /// The command's PATH, element by element; "$PATH" and "$WORKDIR" in them are replaced by the worker. Not set: the
-  /// worker's own PATH. Set and empty: an empty PATH.
-  std::optional<std::vector<std::string>> path;
-  enum class Level { workdir, system };
-  Level level = Level::workdir;      ///< system: `cmd` is absolute or looked up in PATH, never below the work directory
-  bool print_command_first = false;  ///< the output begins with a line that says what is run, with its environment
-  // What follows is for runs under a lease; over /exec it is not kept.
-  io::Duration time_limit{0};     ///< then it is killed; 0: none
-  io::Duration silence_limit{0};  ///< then it is killed, if it printed nothing for so long; 0: none
-  /// How long output is still read, after the command itself has ended, from what it left behind; 0: as long as it
-  /// takes.
-  io::Duration linger{0};
-  std::uint64_t output_cap = 0;  ///< bytes that the worker keeps, from 1 MiB; 0: its default, 256 MiB
-  std::string user;              ///< whom it runs as; empty: as the worker has it
-  /// In a box, where it sees the system read-only, its work directory, and no other process. Over /exec: not begun.
-  bool sandbox = false;
+struct ListOptions {
+  bool recursive = false;
+  std::vector<std::string> skip;  ///< directories, relative to the one that is listed, that are left out
+  bool digest = false;            ///< with each file's SHA-1
 };
 
-enum class RunOutcome {
-  succeeded,      ///< the command ended with status 0
-  failed,         ///< it ended otherwise; text is "exit status 3", "signal: killed", ...
-  could_not_run,  ///< the worker is well but did not start it; text says why ("chdir /x: no such file or directory")
-  /// It is not known how, or whether, the command ended; text says what broke. Also: it failed, and the worker says
-  /// that the worker itself may be to blame, its disk being full.
-  lost,
-};
+/// A line of /ls.
+struct DirEntry {
+  std::string line;  ///< as it came
+  std::string mode;  ///< as Go prints it: "-rw-r--r--", "drwxr-xr-x"
+  std::string name;  ///< relative to the directory that is listed; a directory's ends with "/"
+  // Of a regular file.
+  std::optional<std::uint64_t> size;
+  std::string time;    ///< "2017-07-14T02:40:00Z"
+  std::string digest;  ///< SHA-1 in hexadecimal, if it was asked for
 
-/// What a run used, itself and everything that it waited for.
-struct RunUsage {
-  io::Duration user{0}, system{0}, wall{0};
-  std::uint64_t peak_memory = 0;  ///< bytes
-};
-
-struct RunResult {
-  RunOutcome outcome = RunOutcome::lost;
-  std::string text;         ///< empty for succeeded
-  std::string killed = {};  ///< why the worker killed it ("the time limit of 60 s was exceeded"); then it failed
-  std::optional<RunUsage> usage = {};  ///< not over /exec
-  /// Lost because the worker could not be asked: under a lease the run may go on there.
-  bool out_of_reach = false;
-};
-
-/// A piece of a run's output.
-struct RunOutput {
-  std::uint64_t offset = 0;  ///< of its first byte; greater than what was asked for if the worker kept none before it
-  std::size_t size = 0;      ///< 0: no more comes
-};
-
-/// One command on a worker. It begins with the first follow() or result(). Only one call may be pending at a time,
-/// except that kill() and let_go() may be called at any time.
-class Run {
- public:
-  virtual ~Run() = default;
-
-  /// Output from `offset` on, stdout and stderr in one: waits for at least 1 byte, gives at most into.size(). Size 0
-  /// means that no more output comes: result() then answers at once. A run that could not start, or that breaks, also
-  /// ends with 0; result() tells. There is no time limit while the command runs; a limit is the caller's, by kill(), or
-  /// RunSpec's. Over /exec throws std::invalid_argument if `offset` is not that of the next byte: there output cannot
-  /// be read again.
-  virtual io::Task<RunOutput> follow(std::uint64_t offset, io::asio::mutable_buffer into) = 0;
-
-  /// Waits for the end. Output that was not followed is read and dropped. Never throws because of the worker.
-  virtual io::Task<RunResult> result() = 0;
-
-  /// Ends the command and everything it started (on the original's workers: the command alone). Pending calls return
-  /// soon; result() then is `lost` with the text "killed", unless the command had ended before. Of a run under a lease
-  /// the worker hears when one of these calls is made or pending.
-  virtual void kill() noexcept = 0;
-
-  /// Gives up following: pending calls return soon, and result() is `lost`. Under a lease the run goes on; over /exec
-  /// this is kill().
-  virtual void let_go() noexcept = 0;
-
-  virtual const model::RunId& id() const noexcept = 0;
+  bool directory() const noexcept { return mode.starts_with('d'); }
 };
 
 struct WorkerLimits {
   io::Duration head = std::chrono::seconds{20};   ///< to dial, send a request and receive the head of its answer
   io::Duration halt = std::chrono::seconds{2};    ///< the same for halt()
   io::Duration write = std::chrono::seconds{60};  ///< for the worker to take one more piece of a body
-  /// For write_tgz: from the last byte sent to the answer; the worker may still be unpacking.
+  /// For put() and put_tgz(): from the last byte sent to the answer; the worker may still be unpacking.
   io::Duration unpack = std::chrono::minutes{10};
+  /// For put_tgz_from_url(): the worker has limits of its own, 30 minutes in all.
+  io::Duration fetch = std::chrono::minutes{31};
   /// For remove_all: the same.
   io::Duration remove = std::chrono::minutes{10};
   /// For a run under a lease: how long its worker may be out of reach before the run counts as lost. Its output goes on
@@ -171,19 +111,32 @@ struct WorkerLimits {
 
 class Worker {
  public:
-  /// `hostname` is what the worker registered with (the Host of every request). `executor` is that of the
-  /// connections that `dial` gives.
-  Worker(io::Executor executor, io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits = {});
+  /// `hostname` is what the worker registered with (the Host of every request).
+  Worker(io::Clock& clock, DialWorker dial, std::string hostname, WorkerLimits limits = {});
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // All of these throw WorkerError, or what `dial` or `body` threw.
+  /// For workers that ask who comes (HTTP Basic authentication). From the next call on.
+  void use_password(std::string_view user, std::string_view password);
+
+  // All of these throw WorkerError, or what `dial` or `body` threw. Paths are relative to the work directory.
 
   io::Task<WorkerStatus> status();
-  /// Unpacks a tar.gz below `dir` (relative to the work directory, made if missing; empty: the work directory). A
-  /// worker that refuses the archive midway is heard at once.
-  io::Task<> write_tgz(std::string dir, BodySource body);
+  /// The work directory's path on the worker.
+  io::Task<std::string> workdir();
+  /// Writes a file, which stands under its name only when it is whole. `permissions` are the lower nine bits.
+  io::Task<> put(std::string path, BodySource body, unsigned permissions = 0644);
+  /// Unpacks a tar.gz below `dir` (made if missing; empty: the work directory). A worker that refuses the archive
+  /// midway is heard at once.
+  io::Task<> put_tgz(std::string dir, BodySource body);
+  /// The same with an archive that the worker fetches itself.
+  io::Task<> put_tgz_from_url(std::string dir, std::string url);
+  /// A tar.gz of what is in `dir` (empty: the work directory). An archive that breaks off ends with WorkerError, not
+  /// with 0. To give up: let the source go.
+  io::Task<BodySource> get_tgz(std::string dir);
+  /// What is in `dir` (empty: the work directory), in the order of their names' bytes.
+  io::Task<> list(std::string dir, ListOptions options, std::function<void(const DirEntry&)> each);
   /// Deletes files and trees; paths are relative to the work directory, "." is all of it. A missing one is no error.
   /// No paths: nothing is asked of the worker.
   io::Task<> remove_all(std::vector<std::string> paths);
@@ -201,36 +154,33 @@ class Worker {
   io::Task<> end_lease(std::uint64_t number);
   /// From now on requests carry this lease's number, and renew it. 0: none.
   void use_lease(std::uint64_t number) noexcept { lease_ = number; }
+  /// take_lease() and use_lease() for who has no numbers to give: after it, runs survive breaks. False if the worker
+  /// does not keep runs (an original's): they go over /exec, and a break loses them. Throws WorkerError 409 if the
+  /// worker is under somebody's lease.
+  io::Task<bool> keep_runs(std::chrono::seconds time = std::chrono::minutes{30});
+  /// The lease in use; 0: none.
+  std::uint64_t lease() const noexcept { return lease_; }
 
   /// A run that has not begun yet, or is taken up if the worker has one of this id; see Run. An original's worker never
   /// learns the id.
   std::unique_ptr<Run> start(model::RunId id, RunSpec spec);
+  /// Ends what is left of a run that the worker keeps, and deletes its output there. Under a lease only.
+  io::Task<> delete_run(model::RunId id);
 
-  const std::string& hostname() const noexcept { return hostname_; }
+  const std::string& hostname() const noexcept;
 
  private:
-  io::RequestHead request(std::string method, std::string target) const;
-
-  io::Executor executor_;
-  io::Clock& clock_;
-  DialWorker dial_;
-  std::string hostname_;
-  WorkerLimits limits_;
+  const std::unique_ptr<WorkerLink> link_;  ///< which the runs use
   std::uint64_t lease_ = 0;
   std::unique_ptr<net::ClientConnection> kept_;
 };
 
-/// The body of POST /runs.
-std::string encode_run_request(const model::RunId& id, const RunSpec& spec);
-
-/// What GET /runs/<id> answered: how the run ended; nullopt while it runs. Throws std::runtime_error for what is no
-/// such answer.
-std::optional<RunResult> parse_run_answer(std::string_view json);
-
-/// The body of POST /exec for `spec`: urlencoded, keys sorted as the original's client does.
-std::string encode_exec_form(const RunSpec& spec);
-
-/// What the text of a Process-State trailer means.
-RunResult result_of_process_state(std::string_view text);
+struct HeartbeatLimits {
+  io::Duration period = std::chrono::seconds{10};
+  int failures = 3;  ///< in a row
+};
+/// Asks for the status again and again. Returns when that failed too often, with a sentence that says so; ends
+/// otherwise only by cancellation.
+io::Task<std::string> heartbeats(Worker& worker, io::Clock& clock, HeartbeatLimits limits = {});
 
 }  // namespace build::buildlet

@@ -45,6 +45,8 @@ class Lease {
 
   /// The one that is held.
   std::optional<std::uint64_t> number() const;
+  /// The greatest number that was ever seen; 0: none.
+  std::uint64_t last() const noexcept { return record_.number; }
   std::chrono::seconds time_left() const;
 
  private:

@@ -18,6 +18,7 @@ struct MachineNumbers {
   unsigned processors = 0;
   std::uint64_t memory = 0, memory_available = 0;  ///< bytes; the smaller of the machine's and the control group's
   std::uint64_t disk = 0, disk_available = 0;      ///< bytes, where the work directory is
+  bool operator==(const MachineNumbers&) const = default;
 };
 
 /// From the text of /proc/loadavg and /proc/meminfo; what cannot be read there stays as it is.

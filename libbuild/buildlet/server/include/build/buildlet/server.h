@@ -150,6 +150,8 @@ class Server {
   io::Task<> put_in_box(runs::Command& command);
   io::Task<> start_run(net::Request& request, net::Response& response);
   std::size_t runs_held() const;
+  /// Of the status: what the machine has left.
+  const std::string& machine_members();
   std::shared_ptr<runs::Run> run_of(const net::Request& request) const;
   io::Task<std::string> describe(runs::Run& run);
   void check_open() const;
@@ -171,6 +173,7 @@ class Server {
   runs::Runs runs_;
   Lease lease_;
   std::optional<std::string> box_trouble_;  ///< why no sandbox can be made here; empty: it can; not set: not tried yet
+  std::optional<std::pair<MachineNumbers, std::string>> machine_members_;  ///< as they were said last
   std::set<Running*> running_;
   std::string exec_ids_;  ///< what the ids of this server's commands begin with
   std::set<Fetch*> fetches_;
