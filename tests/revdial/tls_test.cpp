@@ -51,7 +51,10 @@ struct Server {
       const std::string token = request.target.substr(request.target.find('=') + 1);
       if (request.target != "/reverse" &&
           check_pickup(stream->secure(), request.method, token, self.pickups).status != 101) {
-        throw std::runtime_error("an unexpected pick-up: " + request.target);
+        // A connection that was to be kept ready, and the session has ended meanwhile.
+        if (!self.dialer->closed()) throw std::runtime_error("an unexpected pick-up: " + request.target);
+        stream->close();
+        continue;
       }
       co_await stream->write(kSwitchResponse);
       if (request.target == "/reverse") {
