@@ -1,7 +1,8 @@
 // A worker for code that blocks: each call returns when it is done. Has an event loop with a thread of its own.
 //
-// Threads: one call at a time. Calls throw what those of client.h do, and WorkerError when the worker cannot be
-// reached; a stream that fails while it is read or written makes the call throw std::ios_base::failure.
+// Threads: one call at a time. Calls throw what those of client.h do; a worker that cannot be reached,
+// boost::system::system_error or std::runtime_error with the address in the text; a stream that fails while it is read
+// or written, std::ios_base::failure.
 #pragma once
 
 #include <build/buildlet/reach.h>
