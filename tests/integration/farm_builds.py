@@ -78,9 +78,11 @@ class FarmBuilds(unittest.TestCase):
             farm.start_worker("host-a")
             build = farm.wait_for_builds(1, 60)[0]
             lines = self.log_of(farm, build, "look").decode().splitlines()
-            status = [s["status"] for s in farm.api(f"/builds/{build['id']}")["steps"] if s["name"] == "look"]
-        if "sandbox" in lines[0]:
-            self.skipTest(lines[0])
+            whole = farm.api(f"/builds/{build['id']}")
+            status = [s["status"] for s in whole["steps"] if s["name"] == "look"]
+        if "makes no sandbox" in whole["why"]:  # in a chroot, say: then nothing runs
+            self.assertEqual((whole["result"], lines), ("lost", []))
+            return
         self.assertEqual([line for line in lines if not line.startswith(("cat:", "/bin/sh:"))],
                          ["1", "nothing seen", "read-only", "0", "workdir"])
         self.assertEqual(status, ["exit status 3"])
