@@ -27,7 +27,7 @@ constexpr io::Duration kLeasedCheckPeriod = std::chrono::seconds{4};
 constexpr int kLeaseOver = 409;
 /// To workers that keep their runs: they are to come back soon when a coordinator stands still or cannot be reached,
 /// and sooner if something runs on them.
-constexpr io::Duration kIdleKeepAlive = std::chrono::seconds{15};
+constexpr io::Duration kIdleKeepAlive = std::chrono::seconds{20};
 constexpr io::Duration kLeasedKeepAlive = std::chrono::seconds{5};
 constexpr io::Duration kAnswerLimit = std::chrono::seconds{8};
 constexpr io::Duration kPauseAfterFailedDial = std::chrono::milliseconds{500};
