@@ -2,6 +2,7 @@
 #pragma once
 
 #include <build/runs/records.h>
+#include <build/runs/supervisor.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -76,6 +77,17 @@ inline pid_t supervisor_of(const std::string& id) {
     const std::string stat = proc_file(pid, "stat");
     const pid_t parent = std::atoi(stat.c_str() + stat.rfind(')') + 3);
     if (parent > 1 && parent != ::getpid()) return parent;
+  }
+  return 0;
+}
+
+/// The process that forks this one's supervisors; 0: there is none.
+inline pid_t fork_server() {
+  for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(process.path().filename().c_str());
+    if (pid <= 0 || proc_file(pid, "cmdline").find(build::runs::kSupervisorArgument) == std::string::npos) continue;
+    const std::string stat = proc_file(pid, "stat");
+    if (std::atoi(stat.c_str() + stat.rfind(')') + 3) == ::getpid()) return pid;
   }
   return 0;
 }

@@ -314,6 +314,20 @@ TEST_CASE("a supervisor that dies loses its run, and says so") {
   for (const pid_t pid : left) ::kill(pid, SIGKILL);  // nobody looks after those any more
 }
 
+TEST_CASE("when the process that begins supervisors is killed runs go on, and the next one finds another") {
+  World world;
+  const auto before = world.shell("before", "until [ -e go ]; do sleep 0.01; done; echo went on");
+  const pid_t server = testing::fork_server();
+  REQUIRE(server > 0);
+  ::kill(server, SIGKILL);
+  CHECK(world.wait_until([&] { return testing::fork_server() == 0; }));
+  CHECK(world.output(world.shell("after", "echo begun")) == "begun\n");
+  CHECK(testing::fork_server() > 0);
+  testing::write_file(world.temp / "go", "");
+  CHECK(world.output(before) == "went on\n");
+  CHECK(world.result(before).ok());
+}
+
 TEST_CASE("a directory that nobody ever began a run in is cleared away") {
   World world;
   world.loop.run_until_done(world.runs->stop());
