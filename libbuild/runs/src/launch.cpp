@@ -117,7 +117,7 @@ void Launcher::start_server() {
   server_.assign(sockets.ours.release());
 }
 
-io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& say) {
+io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& say, const io::Deadline& deadline) {
   const std::array<int, 2> fds{directory.get(), say.get()};
   constexpr int kTries = 3;
   for (int i = 0; i < kTries;) {
@@ -127,6 +127,7 @@ io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& 
     if (errno == EAGAIN) {
       co_await server_.async_wait(stream_descriptor::wait_write,
                                   io::asio::redirect_error(io::asio::use_awaitable, ignored));
+      if (deadline.expired()) throw std::system_error(ETIMEDOUT, std::generic_category(), "cannot start a supervisor");
       continue;
     }
     server_.close(ignored);  // it died
@@ -137,21 +138,21 @@ io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& 
 
 io::Task<std::string> Launcher::launch(const base::UniqueFd& directory, stream_descriptor& link) {
   stream_descriptor ready(executor_);
-  try {
-    Sockets sockets = make_sockets();
-    ready.assign(sockets.ours.release());
-    co_await ask(directory, sockets.theirs);
-  } catch (const std::system_error& error) {
-    co_return error.what();
-  }
   base::UniqueFd process;
   const io::Deadline deadline(clock_, executor_, kFirstWordLimit, [this, &ready, &process] {
     // One of both stands still: whatever they were doing, they do it no more.
     if (process.valid()) ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
     boost::system::error_code ignored;
     if (!process.valid()) server_.close(ignored);
-    ready.cancel(ignored);
+    if (ready.is_open()) ready.cancel(ignored);
   });
+  try {
+    Sockets sockets = make_sockets();
+    ready.assign(sockets.ours.release());
+    co_await ask(directory, sockets.theirs, deadline);
+  } catch (const std::system_error& error) {
+    co_return error.what();
+  }
   std::array<char, 1024> text{};
   while (true) {
     boost::system::error_code error;

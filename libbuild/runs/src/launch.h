@@ -25,8 +25,8 @@ class Launcher {
   io::Task<std::string> launch(const base::UniqueFd& directory, io::asio::posix::stream_descriptor& link);
 
  private:
-  /// Hands the descriptors over to be forked for. Throws std::system_error.
-  io::Task<> ask(const base::UniqueFd& directory, const base::UniqueFd& say);
+  /// Hands the descriptors over to be forked for. Throws std::system_error; nothing was handed over then.
+  io::Task<> ask(const base::UniqueFd& directory, const base::UniqueFd& say, const io::Deadline& deadline);
   void start_server();
 
   io::Executor executor_;

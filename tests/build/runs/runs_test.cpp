@@ -235,8 +235,10 @@ TEST_CASE("a command that is nobody's but its reader's waits for it, and nothing
   command.silence_limit = 50ms;
   const auto run = world.start(command);
   CHECK(world.wait_until([&] { return run->output_size() == command.output_cap; }));
-  // Longer than it may be silent, or may be waited for.
-  world.loop.run_until_done(world.clock.sleep_for(200ms));
+  // Meanwhile another one is killed that may be silent for twice as long.
+  Command silent = testing::shell_command("silent", "sleep 1000", world.temp.path());
+  silent.silence_limit = 2 * command.silence_limit;
+  CHECK(world.result(world.start(silent)).killed == "it printed nothing for 0.1 s");
   CHECK_FALSE(run->result());
   std::string printed;
   for (int i = 1; i <= last; ++i) printed += std::to_string(i) + "\n";

@@ -90,72 +90,70 @@ void Call::refused(const Answer& answer) const {
                     "worker " + link_.hostname + " refused " + what_ + ": " + refusal_text(answer.head, answer.body));
 }
 
+template <typename T>
+io::Task<T> Call::told(io::Task<T> part) const {
+  try {
+    co_return co_await std::move(part);
+  } catch (const net::ConnectionLost& error) {
+    broke(error.what());
+  } catch (const io::HttpError& error) {
+    broke(error.what());
+  }
+}
+
+io::Task<Answer> Call::talk(net::ClientConnection& connection, std::string body, io::Duration limit) {
+  if (!body.empty() && !head.fields.has("Content-Type")) head.fields.set("Content-Type", kForm);
+  if (head.method != "GET") head.fields.set("Content-Length", std::to_string(body.size()));
+  co_await connection.send_head(head);
+  if (!body.empty()) {
+    co_await connection.send_body(body);
+    co_await connection.finish_body();
+  }
+  co_return co_await read_answer(connection, limit);
+}
+
+io::Task<Answer> Call::talk_chunked(net::ClientConnection& connection, const BodySource& body, io::Duration limit) {
+  head.fields.set("Transfer-Encoding", "chunked");
+  co_await connection.send_head(head);
+  co_await send_chunks(connection, body);
+  co_return co_await read_answer(connection, limit);
+}
+
+io::Task<Answer> Call::talk_until_body(net::ClientConnection& connection, io::Duration limit) {
+  co_await connection.send_head(head);
+  Answer answer;
+  answer.head = co_await connection.read_head(limit);
+  if (answer.head.status != 200) answer.body = co_await read_beginning(connection.body(), kMaxErrorText);
+  co_return answer;
+}
+
 io::Task<Answer> Call::exchange(std::string body, io::Duration limit) {
   const Connection connection = co_await link_.connect();
   co_return co_await exchange_on(*connection, std::move(body), limit);
 }
 
 io::Task<Answer> Call::exchange_on(net::ClientConnection& connection, std::string body, io::Duration limit) {
-  Answer answer;
-  try {
-    if (!body.empty() && !head.fields.has("Content-Type")) head.fields.set("Content-Type", kForm);
-    if (head.method != "GET") head.fields.set("Content-Length", std::to_string(body.size()));
-    co_await connection.send_head(head);
-    if (!body.empty()) {
-      co_await connection.send_body(body);
-      co_await connection.finish_body();
-    }
-    answer = co_await read_answer(connection, limit);
-  } catch (const net::ConnectionLost& error) {
-    broke(error.what());
-  } catch (const io::HttpError& error) {
-    broke(error.what());
-  }
+  Answer answer = co_await told(talk(connection, std::move(body), limit));
   if (answer.head.status != 200) refused(answer);
   co_return answer;
 }
 
 io::Task<Answer> Call::send(const BodySource& body, io::Duration limit) {
   const Connection connection = co_await link_.connect();
-  head.fields.set("Transfer-Encoding", "chunked");
-  Answer answer;
-  try {
-    co_await connection->send_head(head);
-    co_await send_chunks(*connection, body);
-    answer = co_await read_answer(*connection, limit);
-  } catch (const net::ConnectionLost& error) {
-    broke(error.what());
-  } catch (const io::HttpError& error) {
-    broke(error.what());
-  }
+  Answer answer = co_await told(talk_chunked(*connection, body, limit));
   if (answer.head.status != 200) refused(answer);
   co_return answer;
 }
 
 io::Task<Connection> Call::open(io::Duration limit) {
   Connection connection = co_await link_.connect();
-  Answer answer;
-  try {
-    co_await connection->send_head(head);
-    answer.head = co_await connection->read_head(limit);
-    if (answer.head.status != 200) answer.body = co_await read_beginning(connection->body(), kMaxErrorText);
-  } catch (const net::ConnectionLost& error) {
-    broke(error.what());
-  } catch (const io::HttpError& error) {
-    broke(error.what());
-  }
+  const Answer answer = co_await told(talk_until_body(*connection, limit));
   if (answer.head.status != 200) refused(answer);
   co_return connection;
 }
 
 io::Task<std::size_t> Call::read_some(net::ClientConnection& connection, io::asio::mutable_buffer into) const {
-  try {
-    co_return co_await connection.body().read_some(into);
-  } catch (const net::ConnectionLost& error) {
-    broke(error.what());
-  } catch (const io::HttpError& error) {
-    broke(error.what());
-  }
+  co_return co_await told(connection.body().read_some(into));
 }
 
 }  // namespace build::buildlet

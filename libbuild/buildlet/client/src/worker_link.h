@@ -66,6 +66,13 @@ class Call {
   io::RequestHead head;
 
  private:
+  /// What `part` of the call gives; what it throws because of the connection or what came over it, as broke().
+  template <typename T>
+  io::Task<T> told(io::Task<T> part) const;
+  io::Task<Answer> talk(net::ClientConnection& connection, std::string body, io::Duration limit);
+  io::Task<Answer> talk_chunked(net::ClientConnection& connection, const BodySource& body, io::Duration limit);
+  io::Task<Answer> talk_until_body(net::ClientConnection& connection, io::Duration limit);
+
   const WorkerLink& link_;
   std::string what_;
 };
