@@ -7,7 +7,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -21,20 +20,12 @@
 using namespace build;
 using namespace build::buildlet;
 using namespace std::chrono_literals;
+using testing::source_of;
 using testing::value_of;
 using testing::WorkerFixture;
 namespace fs = std::filesystem;
 
 namespace {
-
-BodySource text_source(std::string text) {
-  return [text = std::move(text), at = std::size_t{0}](io::asio::mutable_buffer into) mutable -> io::Task<std::size_t> {
-    const std::size_t n = std::min(into.size(), text.size() - at);
-    std::memcpy(into.data(), text.data() + at, n);
-    at += n;
-    co_return n;
-  };
-}
 
 io::Task<std::string> read_all(BodySource source) {
   std::string all, buffer(10'000, '\0');
@@ -136,12 +127,12 @@ TEST_CASE("files go to a worker and come back, and a listing tells what is there
   WorkerFixture worker;
   Worker client = worker.client();
   CHECK(value_of(worker.loop, client.workdir()) == worker.workdir.path());
-  worker.loop.run_until_done(client.put("in/a b/\xc3\xa4.sh", text_source("echo hi\n"), 0755));
+  worker.loop.run_until_done(client.put("in/a b/\xc3\xa4.sh", source_of("echo hi\n"), 0755));
   const fs::path file = fs::path(worker.workdir.path()) / "in/a b/\xc3\xa4.sh";
   CHECK(testing::read_file(file) == "echo hi\n");
   CHECK((fs::status(file).permissions() & fs::perms::mask) == fs::perms(0755));
   const std::string tgz = value_of(worker.loop, read_all(value_of(worker.loop, client.get_tgz("in/a b"))));
-  worker.loop.run_until_done(client.put_tgz("in/copy/deep", text_source(tgz)));
+  worker.loop.run_until_done(client.put_tgz("in/copy/deep", source_of(tgz)));
   CHECK(names_in(worker, client, "in", {.recursive = true}) ==
         std::vector<std::string>{"a b/", "a b/\xc3\xa4.sh", "copy/", "copy/deep/", "copy/deep/\xc3\xa4.sh"});
   CHECK(names_in(worker, client, "in", {.recursive = true, .skip = {"copy/deep", "a b"}}) ==
@@ -160,7 +151,7 @@ TEST_CASE("files go to a worker and come back, and a listing tells what is there
 TEST_CASE("an archive of everything, and one of nothing, can be had") {
   WorkerFixture worker;
   Worker client = worker.client();
-  worker.loop.run_until_done(client.put("x", text_source(std::string(3'000'000, 'x'))));
+  worker.loop.run_until_done(client.put("x", source_of(std::string(3'000'000, 'x'))));
   CHECK(value_of(worker.loop, read_all(value_of(worker.loop, client.get_tgz("")))).size() > 1000);
   CHECK_THROWS_WITH_AS(value_of(worker.loop, client.get_tgz("nosuch")),
                        doctest::Contains("worker worker-1 refused GET /tgz: 500"), WorkerError);

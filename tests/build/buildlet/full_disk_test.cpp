@@ -19,6 +19,7 @@
 
 using namespace build;
 using namespace build::buildlet;
+using testing::source_of;
 using testing::value_of;
 using testing::WorkerFixture;
 namespace fs = std::filesystem;
@@ -83,15 +84,6 @@ struct SmallDisk {
   WorkerFixture worker;
   bool mounted = false;
 };
-
-BodySource source_of(const std::string& bytes) {
-  return [&bytes, at = std::size_t{0}](io::asio::mutable_buffer into) mutable -> io::Task<std::size_t> {
-    const std::size_t n = std::min(into.size(), bytes.size() - at);
-    std::memcpy(into.data(), bytes.data() + at, n);
-    at += n;
-    co_return n;
-  };
-}
 
 }  // namespace
 

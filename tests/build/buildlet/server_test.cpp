@@ -23,6 +23,7 @@ using namespace build::buildlet;
 using testing::follow_all;
 using testing::Followed;
 using testing::shell;
+using testing::source_of;
 using testing::value_of;
 using testing::WorkerFixture;
 namespace fs = std::filesystem;
@@ -50,17 +51,6 @@ std::string make_tgz(WorkerFixture& worker, const fs::path& directory) {
   const auto result = value_of(worker.loop, base::run_command(worker.loop.executor(), worker.clock, spec, limits));
   REQUIRE(result.ok());
   return result.output;
-}
-
-// Gives `bytes` in pieces.
-BodySource source_of(std::string bytes) {
-  return
-      [bytes = std::move(bytes), at = std::size_t{0}](io::asio::mutable_buffer into) mutable -> io::Task<std::size_t> {
-        const std::size_t n = std::min(into.size(), bytes.size() - at);
-        std::memcpy(into.data(), bytes.data() + at, n);
-        at += n;
-        co_return n;
-      };
 }
 
 Followed run(WorkerFixture& worker, RunSpec spec) {

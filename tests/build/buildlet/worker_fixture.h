@@ -12,6 +12,9 @@
 #include <io/clock.h>
 #include <io/event_loop.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -101,6 +104,17 @@ inline io::Task<Followed> follow_all(build::buildlet::Run& run, std::string outp
   }
   followed.result = co_await run.result();
   co_return followed;
+}
+
+/// A body of these bytes.
+inline build::buildlet::BodySource source_of(std::string bytes) {
+  return
+      [bytes = std::move(bytes), at = std::size_t{0}](io::asio::mutable_buffer into) mutable -> io::Task<std::size_t> {
+        const std::size_t n = std::min(into.size(), bytes.size() - at);
+        std::memcpy(into.data(), bytes.data() + at, n);
+        at += n;
+        co_return n;
+      };
 }
 
 /// Awaits `task` and keeps what it gave.
