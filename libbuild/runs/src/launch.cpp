@@ -14,12 +14,14 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -96,6 +98,13 @@ Sockets make_sockets() {
   return {base::UniqueFd(ends[0]), base::UniqueFd(ends[1])};
 }
 
+base::UniqueFd file_in_memory(std::string_view content) {
+  base::UniqueFd fd(::memfd_create("command", MFD_CLOEXEC));
+  if (!fd.valid() || ::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
+    throw std::system_error(errno, std::generic_category(), "cannot write the command");
+  return fd;
+}
+
 /// Nobody may be left to wait for this: it may outlive us.
 void reap_when_ended(const io::Executor& executor, pid_t pid) {
   const auto process = std::make_shared<stream_descriptor>(executor);
@@ -117,8 +126,7 @@ void Launcher::start_server() {
   server_.assign(sockets.ours.release());
 }
 
-io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& say, const io::Deadline& deadline) {
-  const std::array<int, 2> fds{directory.get(), say.get()};
+io::Task<> Launcher::ask(std::span<const int> fds, const io::Deadline& deadline) {
   constexpr int kTries = 3;
   for (int i = 0; i < kTries;) {
     if (!server_.is_open()) start_server();
@@ -136,7 +144,7 @@ io::Task<> Launcher::ask(const base::UniqueFd& directory, const base::UniqueFd& 
   throw std::system_error(EPIPE, std::generic_category(), "cannot reach the process that starts supervisors");
 }
 
-io::Task<std::string> Launcher::launch(const base::UniqueFd& directory, stream_descriptor& link) {
+io::Task<std::string> Launcher::launch(const base::UniqueFd& runs, const Command& command, stream_descriptor& link) {
   stream_descriptor ready(executor_);
   base::UniqueFd process;
   const io::Deadline deadline(clock_, executor_, kFirstWordLimit, [this, &ready, &process] {
@@ -149,7 +157,9 @@ io::Task<std::string> Launcher::launch(const base::UniqueFd& directory, stream_d
   try {
     Sockets sockets = make_sockets();
     ready.assign(sockets.ours.release());
-    co_await ask(directory, sockets.theirs, deadline);
+    const base::UniqueFd text = file_in_memory(to_json(command));
+    const std::array<int, 3> fds{runs.get(), text.get(), sockets.theirs.get()};
+    co_await ask(fds, deadline);
   } catch (const std::system_error& error) {
     co_return error.what();
   }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <build/base/file.h>
+#include <build/runs/records.h>
 #include <io/clock.h>
 #include <io/task.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <span>
 #include <string>
 
 namespace build::runs {
@@ -20,13 +22,15 @@ class Launcher {
  public:
   Launcher(io::Executor executor, io::Clock& clock);
 
-  /// Starts a supervisor for the run's directory and waits until it is at work, a minute at most. `link` is then
-  /// connected to it. Empty if all went well, else what did not: then nothing of it is left.
-  io::Task<std::string> launch(const base::UniqueFd& directory, io::asio::posix::stream_descriptor& link);
+  /// Starts a supervisor for the command and waits until it is at work, a minute at most. It makes the run's directory
+  /// in `runs`, the directory of all. `link` is then connected to it. Empty if all went well, else what did not: then
+  /// no process is left of it, but the directory may be, also by the name that it has at first (kNewRun).
+  io::Task<std::string> launch(const base::UniqueFd& runs, const Command& command,
+                               io::asio::posix::stream_descriptor& link);
 
  private:
-  /// Hands the descriptors over to be forked for. Throws std::system_error; nothing was handed over then.
-  io::Task<> ask(const base::UniqueFd& directory, const base::UniqueFd& say, const io::Deadline& deadline);
+  /// Hands the descriptors over. Throws std::system_error; nothing was handed over then.
+  io::Task<> ask(std::span<const int> fds, const io::Deadline& deadline);
   void start_server();
 
   io::Executor executor_;

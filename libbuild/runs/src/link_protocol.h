@@ -3,8 +3,8 @@
 // directory. A message is a letter and what follows. A supervisor may be older or younger than the worker: letters keep
 // their meaning, unknown ones are ignored.
 //
-// A worker asks its fork server for a supervisor by a packet of one byte with two descriptors: the run's directory, and
-// the other end of that pair. The fork server answers on the pair, too, before the supervisor does.
+// A worker asks its fork server for a supervisor by a packet of one byte with three descriptors: the directory of all
+// runs, a file with the command as JSON, and the other end of that pair.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ inline constexpr char kInput = 'i';   ///< bytes for stdin; is answered by kTake
 inline constexpr char kEnd = 'e';     ///< stdin ends; is answered by kTaken
 inline constexpr char kResize = 'z';  ///< decimal rows, space, decimal columns
 
-// From it, and from the fork server.
-inline constexpr char kForked = 'f';  ///< with a pidfd of the supervisor
+// From it.
+inline constexpr char kForked = 'f';  ///< the first word, with a pidfd of the supervisor
 inline constexpr char kAtWork = '+';  ///< the run has begun
 inline constexpr char kFailed = '-';  ///< why it has not: the last word
 inline constexpr char kNews = 'n';    ///< look again

@@ -12,7 +12,7 @@
 
 namespace build::runs {
 
-inline constexpr std::size_t kMaxPassedFds = 2;
+inline constexpr std::size_t kMaxPassedFds = 3;
 
 /// As send(2), with no more than kMaxPassedFds descriptors.
 ssize_t send_with_fds(int socket, std::string_view bytes, std::span<const int> fds, int flags) noexcept;

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -27,11 +28,10 @@ namespace build::runs {
 
 using io::asio::posix::stream_descriptor;
 
-Run::Run(io::Executor executor, io::BlockingPool& pool, std::string path, base::UniqueFd directory, Command command)
+Run::Run(io::Executor executor, io::BlockingPool& pool, std::string path, Command command)
     : executor_(executor),
       pool_(pool),
       path_(std::move(path)),
-      directory_(std::move(directory)),
       command_(std::move(command)),
       link_(executor),
       changed_(executor) {}
@@ -50,7 +50,11 @@ bool Run::connect() {
   return true;
 }
 
-void Run::open_spool() { spool_.emplace(directory_.get()); }
+void Run::open_files() {
+  directory_ = base::UniqueFd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory_.valid()) throw std::system_error(errno, std::generic_category(), "cannot open " + path_);
+  spool_.emplace(directory_.get());
+}
 
 bool Run::send(const std::string& message) {
   return link_.is_open() && ::send(link_.native_handle(), message.data(), message.size(), MSG_NOSIGNAL) > 0;

@@ -6,10 +6,10 @@
 
 namespace build::runs {
 
-/// The command, until a supervisor takes it: then it is called kClaimedFile. So a worker that was restarted meanwhile
-/// knows whether there is one, or takes the command away.
+/// A run's directory is called this and its id until everything is in it: then the supervisor gives it the id alone as
+/// its name, and begins the run.
+inline constexpr const char* kNewRun = ".new-";
 inline constexpr const char* kCommandFile = "command";
-inline constexpr const char* kClaimedFile = "claimed";
 inline constexpr const char* kResultFile = "result";
 inline constexpr const char* kSocketFile = "socket";
 inline constexpr const char* kComplaintFile = "complaint";  ///< the supervisor's stderr

@@ -23,13 +23,19 @@ base::UniqueFd open_directory(const fs::path& path) {
   return fd;
 }
 
-/// A new directory with the command in it.
-base::UniqueFd make_run_directory(const fs::path& path, const Command& command) {
-  if (::mkdir(path.c_str(), 0700) != 0)
-    throw std::system_error(errno, std::generic_category(), "cannot make " + path.string());
-  base::UniqueFd directory = open_directory(path);
-  write_run_file(directory.get(), kCommandFile, to_json(command));
-  return directory;
+constexpr const char* kAway = ".away";
+
+/// A supervisor that an earlier program asked for may be about to begin a run there: it cannot any more.
+void discard(const fs::path& path) {
+  const std::string name = path.filename();
+  fs::path away = path;
+  std::error_code ignored;
+  if (!name.starts_with(kAway)) {
+    away.replace_filename(kAway + name);
+    fs::remove_all(away, ignored);
+    fs::rename(path, away);
+  }
+  fs::remove_all(away, ignored);
 }
 
 bool is_lack_of_room(const std::string& failure) {
@@ -47,8 +53,16 @@ Runs::Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, cons
       launcher_(std::make_unique<Launcher>(executor, clock)),
       gate_(executor) {
   base::ensure_private_directory(directory_);
+  opened_ = open_directory(directory_);
+  std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(directory_)) {
-    std::shared_ptr<Run> run = take_up(entry.path());
+    if (entry.path().filename().string().starts_with('.'))
+      discard(entry.path());
+    else
+      found.push_back(entry.path());
+  }
+  for (const fs::path& path : found) {
+    std::shared_ptr<Run> run = take_up(path);
     if (!run) continue;
     runs_.emplace(run->command().id, run);
     listen(run);
@@ -60,14 +74,13 @@ Runs::Runs(io::Executor executor, io::Clock& clock, io::BlockingPool& pool, cons
 
 Runs::~Runs() = default;
 
-/// Nothing if it had not begun: then what is there is deleted.
+/// Nothing if it is no run's: then what is there is deleted.
 std::shared_ptr<Run> Runs::take_up(const fs::path& path) {
   try {
-    if (fs::remove(path / kCommandFile)) throw std::runtime_error("nobody had begun it");
-    Command command = command_from_json(base::read_file(path / kClaimedFile, kMaxCommand));
-    auto run = std::make_shared<Run>(executor_, pool_, path.string(), open_directory(path), std::move(command));
+    Command command = command_from_json(base::read_file(path / kCommandFile, kMaxCommand));
+    auto run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(command));
+    run->open_files();
     run->connect();
-    run->open_spool();
     return run;
   } catch (const std::exception&) {
     std::error_code ignored;
@@ -127,25 +140,24 @@ io::Task<std::shared_ptr<Run>> Runs::start(Command command) {
 }
 
 io::Task<std::shared_ptr<Run>> Runs::begin(Command command) {
-  const fs::path path = directory_ / command.id;
+  const std::string id = command.id;
+  const fs::path path = directory_ / id;
+  const auto run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(command));
   std::string failure;
-  std::shared_ptr<Run> run;
   try {
-    auto make = [&] { return make_run_directory(path, command); };
-    base::UniqueFd directory = co_await pool_.run(make);
-    run = std::make_shared<Run>(executor_, pool_, path.string(), std::move(directory), std::move(command));
-    failure = co_await launcher_->launch(run->directory_, run->link_);
+    failure = co_await launcher_->launch(opened_, run->command_, run->link_);
     if (failure.empty()) {
-      run->open_spool();
+      run->open_files();
       listen(run);
       co_return run;
     }
   } catch (const std::system_error& error) {
     failure = error.what();
+    run->kill("its output cannot be read");
   }
-  auto remove = [&path] {
+  auto remove = [&] {
     std::error_code ignored;
-    fs::remove_all(path, ignored);
+    for (const fs::path& left : {directory_ / (kNewRun + id), path}) fs::remove_all(left, ignored);
   };
   auto& job = remove;
   co_await pool_.run(job);

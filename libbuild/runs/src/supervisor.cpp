@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,18 +104,18 @@ struct Client {
 
 class Supervisor {
  public:
+  /// The directory is the current one.
   Supervisor(base::UniqueFd directory, Command command)
       : directory_(std::move(directory)),
         command_(std::move(command)),
         signals_(watch_signals()),
         listener_(listen_on(kSocketFile)),
-        spool_(directory_.get(), SpoolLimits::of(command_.output_cap)) {}
+        spool_(directory_.get(), SpoolLimits::of(command_.output_cap)) {
+    make_room_for_run_file(directory_.get(), kResultFile, kMaxResult);
+  }
 
   void start() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    make_room_for_run_file(directory_.get(), kResultFile, kMaxResult);
-    if (::renameat(directory_.get(), kCommandFile, directory_.get(), kClaimedFile) != 0)
-      throw std::system_error(errno, std::generic_category(), "cannot claim the run");
     if (auto cgroup = Cgroup::make(cgroup_name(command_.id, directory_.get()))) cgroup_.emplace(std::move(*cgroup));
     began_ = last_output_ = now();
     if (command_.lease != 0) lease_check_ = began_;
@@ -454,14 +455,49 @@ class Supervisor {
   std::array<char, 256 * 1024> buffer_;
 };
 
+[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+
+/// All of a file that was passed to us.
+std::string read_passed(const base::UniqueFd& file) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || status.st_size > static_cast<off_t>(kMaxCommand))
+    throw std::runtime_error("what was passed is no command");
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  if (::pread(file.get(), text.data(), text.size(), 0) != status.st_size) fail("cannot read the command");
+  return text;
+}
+
+/// Makes a new run's directory the current one.
+base::UniqueFd enter_new_directory(const base::UniqueFd& runs, const std::string& name) {
+  if (::mkdirat(runs.get(), name.c_str(), 0700) != 0) fail("cannot make the run's directory " + name);
+  base::UniqueFd directory(::openat(runs.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::fchdir(directory.get()) != 0) fail("cannot enter the run's directory");
+  const base::UniqueFd complaints(::open(kComplaintFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (complaints.valid()) ::dup2(complaints.get(), STDERR_FILENO);
+  return directory;
+}
+
+/// Whether the worker that asked for the run is still there.
+bool is_waited_for(const base::UniqueFd& link) {
+  pollfd end{link.get(), 0, 0};
+  return ::poll(&end, 1, 0) == 0;
+}
+
 }  // namespace
 
-int supervise_run(base::UniqueFd directory, base::UniqueFd link) noexcept {
+int supervise_run(base::UniqueFd runs, base::UniqueFd command_file, base::UniqueFd link) noexcept {
   try {
-    if (::fchdir(directory.get()) != 0)
-      throw std::system_error(errno, std::generic_category(), "cannot enter the run's directory");
-    Command command = command_from_json(base::read_file(kCommandFile, kMaxCommand));
+    const std::string json = read_passed(command_file);
+    command_file.reset();
+    Command command = command_from_json(json);
+    const std::string id = command.id, new_name = kNewRun + id;
+    base::UniqueFd directory = enter_new_directory(runs, new_name);
+    write_run_file(directory.get(), kCommandFile, json);
     const auto supervisor = std::make_unique<Supervisor>(std::move(directory), std::move(command));
+    // In this order: see supervise_run.h.
+    if (!is_waited_for(link)) throw std::runtime_error("nobody waits for the run any more");
+    if (::renameat(runs.get(), new_name.c_str(), runs.get(), id.c_str()) != 0) fail("cannot begin the run");
+    runs.reset();
     supervisor->start();
     supervisor->serve_from_now(std::move(link));
     supervisor->run();

@@ -81,15 +81,20 @@ inline pid_t supervisor_of(const std::string& id) {
   return 0;
 }
 
-/// The process that forks this one's supervisors; 0: there is none.
-inline pid_t fork_server() {
+/// The process that forks the supervisors of `worker`, or one that it has forked; 0: there is none.
+inline pid_t forked_by(pid_t worker, char state = '\0') {
   for (const auto& process : std::filesystem::directory_iterator("/proc")) {
     const pid_t pid = std::atoi(process.path().filename().c_str());
     if (pid <= 0 || proc_file(pid, "cmdline").find(build::runs::kSupervisorArgument) == std::string::npos) continue;
     const std::string stat = proc_file(pid, "stat");
-    if (std::atoi(stat.c_str() + stat.rfind(')') + 3) == ::getpid()) return pid;
+    const std::size_t behind_name = stat.rfind(')');
+    const bool right_state = state == '\0' || stat[behind_name + 2] == state;
+    if (right_state && std::atoi(stat.c_str() + behind_name + 3) == worker) return pid;
   }
   return 0;
 }
+
+/// The process that forks this one's supervisors; 0: there is none.
+inline pid_t fork_server() { return forked_by(::getpid()); }
 
 }  // namespace testing

@@ -11,10 +11,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "build/runs/processes.h"
@@ -26,6 +30,9 @@ using namespace build::runs;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// The id of a run whose supervisor stops as it makes the run's directory, until it gets SIGCONT.
+constexpr const char* kSilent = "silent-supervisor";
 
 struct World {
   World() { restart(); }
@@ -94,6 +101,12 @@ struct World {
 };
 
 }  // namespace
+
+/// Instead of the C library's, in this program.
+extern "C" int mkdirat(int directory, const char* name, mode_t mode) noexcept {
+  if (std::string_view(name).ends_with(kSilent)) ::raise(SIGSTOP);
+  return static_cast<int>(::syscall(SYS_mkdirat, directory, name, mode));
+}
 
 TEST_CASE("a run's output, exit code and use are known when it is over, and it is gone") {
   World world;
@@ -323,27 +336,64 @@ TEST_CASE("when the process that begins supervisors is killed runs go on, and th
   REQUIRE(server > 0);
   ::kill(server, SIGKILL);
   CHECK(world.wait_until([&] { return testing::fork_server() == 0; }));
-  CHECK(world.output(world.shell("after", "echo begun")) == "begun\n");
+  // There may be a supervisor for one more already.
+  for (const std::string id : {"next", "after"}) CHECK(world.output(world.shell(id, "echo begun")) == "begun\n");
   CHECK(testing::fork_server() > 0);
   testing::write_file(world.temp / "go", "");
   CHECK(world.output(before) == "went on\n");
   CHECK(world.result(before).ok());
 }
 
-TEST_CASE("a directory that nobody ever began a run in is cleared away") {
+TEST_CASE("a directory in which no run was begun is cleared away") {
   World world;
   world.loop.run_until_done(world.runs->stop());
   world.runs.reset();
-  const auto path = world.temp / "runs" / "half";
-  std::filesystem::create_directories(path);
+  const auto runs = world.temp / "runs";
+  std::filesystem::path path = runs / "half";
   SUBCASE("empty") {}
-  SUBCASE("with its command") {
+  SUBCASE("with half a command") { testing::write_file(path / "command", "{"); }
+  SUBCASE("one that was still being made") {
+    path = runs / ".new-half";
     testing::write_file(path / "command", to_json(testing::shell_command("half", "", "/")));
   }
-  SUBCASE("with something else") { testing::write_file(path / "claimed", "{"); }
+  SUBCASE("one that could not be cleared away before") {
+    path = runs / ".away.new-half";
+    std::filesystem::create_directories(runs / ".new-half");
+  }
+  std::filesystem::create_directories(path);
   world.restart();
-  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(std::filesystem::is_empty(runs));
   CHECK(world.runs->all().empty());
+}
+
+TEST_CASE("a run whose worker is killed before it has begun does not begin") {
+  testing::TempDir temp;
+  const auto marker = temp / "marker";
+  const pid_t worker = ::fork();
+  REQUIRE(worker >= 0);
+  if (worker == 0) {
+    io::EventLoop loop;
+    io::RealClock clock;
+    io::BlockingPool pool;
+    Runs runs(loop.executor(), clock, pool, temp.path());
+    auto begin = [](Runs& these, Command command) -> io::Task<> { co_await these.start(std::move(command)); };
+    const std::string script = "echo begun >" + marker.string();
+    loop.run_until_done(begin(runs, testing::shell_command(kSilent, script, "/")));
+    ::_exit(0);
+  }
+  World world;
+  const auto supervisor = [&] { return testing::forked_by(testing::forked_by(worker), 'T'); };
+  REQUIRE(world.wait_until([&] { return supervisor() > 0; }));
+  const pid_t stopped = supervisor();
+  ::kill(worker, SIGKILL);
+  ::waitpid(worker, nullptr, 0);
+  ::kill(stopped, SIGCONT);
+  CHECK(world.wait_until([&] { return testing::proc_file(stopped, "stat").empty(); }));
+  CHECK_FALSE(std::filesystem::exists(temp / "runs" / kSilent));
+  Runs later(world.loop.executor(), world.clock, world.pool, temp.path());
+  CHECK(std::filesystem::is_empty(temp / "runs"));
+  CHECK_FALSE(std::filesystem::exists(marker));
+  world.loop.run_until_done(later.stop());
 }
 
 TEST_CASE("input is handed on as fast as it is read, and ends when it is ended") {
@@ -404,7 +454,7 @@ TEST_CASE("a supervisor that never says a word is given up, and nothing is left 
     }
   };
   std::string said;
-  io::spawn(world.loop.executor(), begin(runs, testing::shell_command(testing::kSilent, "", "/"), said), {});
+  io::spawn(world.loop.executor(), begin(runs, testing::shell_command(kSilent, "", "/"), said), {});
   REQUIRE(world.wait_until([&] { return clock.next_due().has_value(); }));
   clock.advance(60s, [&] { world.loop.poll(); });
   CHECK(world.wait_until([&] { return !said.empty(); }));

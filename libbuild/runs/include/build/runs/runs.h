@@ -45,7 +45,7 @@ struct RunError : std::runtime_error {
 
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  Run(io::Executor executor, io::BlockingPool& pool, std::string path, base::UniqueFd directory, Command command);
+  Run(io::Executor executor, io::BlockingPool& pool, std::string path, Command command);
   ~Run();
 
   const Command& command() const noexcept { return command_; }
@@ -73,7 +73,8 @@ class Run : public std::enable_shared_from_this<Run> {
   friend class Runs;
   /// Reaches the supervisor; false if there is none.
   bool connect();
-  void open_spool();
+  /// Throws std::system_error.
+  void open_files();
   io::Task<> listen();
   bool send(const std::string& message);
   void watch();
@@ -167,6 +168,7 @@ class Runs {
   io::Clock& clock_;
   io::BlockingPool& pool_;
   std::filesystem::path directory_;
+  base::UniqueFd opened_;  ///< that directory
   std::unique_ptr<Launcher> launcher_;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;
   bool stopping_ = false;
