@@ -16,7 +16,7 @@ LAYERS = [
     {"basics"},
     {"io", "pargzip", "base"},
     {"tarutil", "revdial", "model", "subprocess", "build_info"},
-    {"cli"},
+    {"cli", "maintner"},
     {"config", "store", "blob", "livelog", "net", "runs"},
     {"buildlet_client", "buildlet_server", "git", "gerrit"},
     {"farm"},
@@ -31,6 +31,7 @@ ONLY = {
     "pargzip": set(),
     "tarutil": {"pargzip"},
     "revdial": {"io"},
+    "maintner": {"base", "basics"},
     "model": {"base"},
     "config": {"base", "basics", "cli", "model"},
     "build_info": {"basics"},
@@ -41,7 +42,7 @@ ONLY = {
 }
 
 # A user of these gets no Boost; for farm it also means no event loop, so no way to wait or to be elsewhere.
-WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "model", "farm"}
+WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "maintner", "model", "farm"}
 
 # Headers that make something of ours fit Boost, for those who have it; nothing else of ours includes them.
 BOOST_ADAPTERS = {"libpargzip/include/pargzip/boost_iostreams.h"}
