@@ -1,19 +1,17 @@
 // The logs that the original wrote or read, good and bad (golden data maintner-small, -sync and -malformed).
 #include <maintner/mutation.h>
 #include <maintner/reclog.h>
-#include <pargzip/istream.h>
 
 #include <doctest/doctest.h>
 #include <rapidjson/document.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "golden/differences.h"
+#include "golden_logs.h"
 #include "support/support.h"
 
 namespace fs = std::filesystem;
@@ -59,13 +57,6 @@ int encode_again(std::string_view log) {
   return count;
 }
 
-std::string unzipped(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  pargzip::InputStream text(in);
-  text.exceptions(std::ios::badbit);
-  return std::string(std::istreambuf_iterator<char>(text), {});
-}
-
 }  // namespace
 
 TEST_CASE("bad logs are told as the original tells them, or better where that is listed") {
@@ -104,5 +95,5 @@ TEST_CASE("every record of the original's logs is itself again when it is encode
   for (const fs::path& file : log_files(*small)) count += encode_again(testing::read_file(file));
   CHECK(count == 877);
   for (const char* name : {"maintner-2026-11-20.mutlog.gz", "maintner-2026-11-21.mutlog.gz"})
-    CHECK(encode_again(unzipped(*sync / name)) > 0);
+    CHECK(encode_again(testing::unzipped(*sync / name)) > 0);
 }
