@@ -1,4 +1,5 @@
 // What comes from outside, on its way into a page: never markup, always valid text.
+#include <build/base/utf8.h>
 #include <build/web/html.h>
 
 #include <cstdint>
@@ -25,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace build::web;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const std::string shown = readable(bytes);
-  must(valid_utf8(shown) == shown);
+  must(build::base::valid_utf8(shown) == shown);
   must(readable(shown) == shown);
   const std::string text = Html().text(bytes).str();
   must(text.find_first_of("<>\"'") == std::string::npos);
@@ -33,8 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   write_log(log, bytes);
   const std::string markup = without_spans(log.str());
   must(markup.find_first_of("<>\"'\x1B\r") == std::string::npos);
-  must(valid_utf8(markup) == markup);
+  must(build::base::valid_utf8(markup) == markup);
   must(first_whole_line(bytes) <= size);
-  must(valid_utf8(clipped(shown, 10)) == clipped(shown, 10));
+  must(build::base::valid_utf8(clipped(shown, 10)) == clipped(shown, 10));
   return 0;
 }

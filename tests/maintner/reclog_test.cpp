@@ -30,9 +30,9 @@ struct Outcome {
   std::uint64_t offset = 0;
 };
 
-Outcome read_all(std::string_view log, std::uint64_t base = 0) {
+template <class Reader>
+Outcome read_from(Reader reader) {
   Outcome outcome;
-  RecordReader reader(log, base);
   try {
     while (const auto record = reader.next()) outcome.payloads.emplace_back(record->payload);
   } catch (const RecordError& error) {
@@ -41,6 +41,19 @@ Outcome read_all(std::string_view log, std::uint64_t base = 0) {
     CHECK(error.offset() == reader.offset());
   }
   outcome.offset = reader.offset();
+  return outcome;
+}
+
+/// From memory, and from a file, which give the same.
+Outcome read_all(const std::string& log) {
+  const testing::TempDir temp;
+  testing::write_file(temp / "log", log);
+  Outcome outcome = read_from(RecordReader(log));
+  const Outcome of_file = read_from(RecordFile(temp / "log"));
+  CHECK(outcome.payloads == of_file.payloads);
+  CHECK(outcome.what == of_file.what);
+  CHECK(outcome.fault == of_file.fault);
+  CHECK(outcome.offset == of_file.offset);
   return outcome;
 }
 
@@ -64,7 +77,7 @@ TEST_CASE("what was framed is read again, also from the middle of a segment") {
   CHECK(read_all(log).payloads == kThree);
   CHECK(read_all(log).offset == log.size());
   const std::size_t second = framed(0, kThree[0]).size();
-  CHECK(read_all(std::string_view(log).substr(second), second).payloads ==
+  CHECK(read_from(RecordReader(std::string_view(log).substr(second), second)).payloads ==
         std::vector(kThree.begin() + 1, kThree.end()));
   CHECK(read_all("").payloads.empty());
 }
@@ -96,6 +109,29 @@ TEST_CASE("zero bytes at the end, as a loss of power leaves them, are a torn rec
   CHECK(outcome.fault == Fault::torn);
   CHECK(outcome.payloads == kThree);
   CHECK(read_all(log_of(kThree) + std::string(50, '\0') + "x").fault == Fault::overlong_header);
+}
+
+TEST_CASE("records may be larger than what a file is read in, and a size may be anything") {
+  const std::vector<std::string> payloads = {std::string(300'000, 'a'), std::string(2'000'000, 'b'), "c",
+                                             std::string(262'144, 'd')};
+  CHECK(read_all(log_of(payloads)).payloads == payloads);
+  const Outcome zeros = read_all(log_of(payloads) + std::string(1'000'000, '\0'));
+  CHECK(zeros.fault == Fault::torn);
+  CHECK(read_all(log_of(payloads) + std::string(1'000'000, '\0') + "x").fault == Fault::overlong_header);
+}
+
+TEST_CASE("a file that is cut while it is read ends torn, and one that grows as it was") {
+  const testing::TempDir temp;
+  const std::string log = log_of({std::string(400'000, 'a'), std::string(400'000, 'b')});
+  testing::write_file(temp / "log", log);
+  RecordFile cut(temp / "log"), grown(temp / "log");
+  CHECK(cut.next());
+  RecordWriter(temp / "log").append("c");
+  CHECK(grown.next());
+  CHECK(grown.next());
+  CHECK_FALSE(grown.next());
+  std::filesystem::resize_file(temp / "log", 500'000);
+  CHECK(read_from(std::move(cut)).fault == Fault::torn);
 }
 
 TEST_CASE("a header that is wrong says how, and where") {

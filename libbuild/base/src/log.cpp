@@ -2,6 +2,7 @@
 // said once, in append_text(), and differs between the formats only in how an escaped byte is spelled.
 
 #include <build/base/log.h>
+#include <build/base/utf8.h>
 
 #include <cerrno>
 #include <charconv>
@@ -23,29 +24,6 @@ void write_to_stderr(std::string_view line) {
     if (written <= 0) return;
     line.remove_prefix(static_cast<std::size_t>(written));
   }
-}
-
-struct Character {
-  char32_t code = 0;
-  std::size_t size = 1;
-  bool valid = false;
-};
-
-/// The character that `text` begins with; a first byte that begins none is invalid and 1 long.
-Character first_character(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {.code = first, .size = 1, .valid = true};
-  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return {};
-  char32_t code = first & (0xffU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    code = (code << 6) | (byte(i) & 0x3fU);
-  }
-  const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
-  if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return {};
-  return {.code = code, .size = size, .valid = true};
 }
 
 /// What could begin a line, steer a terminal, or make a line look as if it said something else.

@@ -1,3 +1,4 @@
+#include <build/base/utf8.h>
 #include <build/web/html.h>
 
 #include <array>
@@ -8,38 +9,10 @@ namespace build::web {
 
 namespace {
 
+using base::Character;
+using base::first_character;
+
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-struct Character {
-  char32_t code = 0;
-  std::size_t length = 1;
-  bool valid = false;
-};
-
-/// The character at the beginning of `bytes`, which must not be empty. Refuses overlong forms, surrogates and what lies
-/// beyond Unicode; an invalid one is one byte long.
-Character first_character(std::string_view bytes) {
-  const auto byte = [&bytes](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {lead, 1, true};
-  std::size_t length = 0;
-  char32_t code = 0, smallest = 0;
-  if (lead >= 0xC2 && lead <= 0xDF)
-    length = 2, code = lead & 0x1Fu, smallest = 0x80;
-  else if (lead >= 0xE0 && lead <= 0xEF)
-    length = 3, code = lead & 0x0Fu, smallest = 0x800;
-  else if (lead >= 0xF0 && lead <= 0xF4)
-    length = 4, code = lead & 0x07u, smallest = 0x10000;
-  else
-    return {};
-  if (bytes.size() < length) return {};
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0u) != 0x80u) return {};
-    code = code << 6 | (byte(i) & 0x3Fu);
-  }
-  if (code < smallest || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return {};
-  return {code, length, true};
-}
 
 /// Characters that change how others are shown, or are not shown themselves.
 bool is_invisible(char32_t code) {
@@ -64,7 +37,7 @@ void append_readable(std::string& out, const Character& c, std::string_view byte
     std::snprintf(name, sizeof name, "[U+%04X]", static_cast<unsigned>(c.code));
     out += name;
   } else {
-    out += bytes.substr(0, c.length);
+    out += bytes.substr(0, c.size);
   }
 }
 
@@ -76,18 +49,7 @@ std::string readable(std::string_view bytes) {
   while (!bytes.empty()) {
     const Character c = first_character(bytes);
     append_readable(out, c, bytes);
-    bytes.remove_prefix(c.length);
-  }
-  return out;
-}
-
-std::string valid_utf8(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const Character c = first_character(bytes);
-    out += c.valid ? bytes.substr(0, c.length) : kReplacement;
-    bytes.remove_prefix(c.length);
+    bytes.remove_prefix(c.size);
   }
   return out;
 }
@@ -117,9 +79,9 @@ std::string json_quoted(std::string_view bytes) {
       unit(0xD800 + ((c.code - 0x10000) >> 10));
       unit(0xDC00 + ((c.code - 0x10000) & 0x3FF));
     } else {
-      out += bytes.substr(0, c.length);
+      out += bytes.substr(0, c.size);
     }
-    bytes.remove_prefix(c.length);
+    bytes.remove_prefix(c.size);
   }
   out += '"';
   return out;
@@ -139,7 +101,7 @@ std::string clipped(std::string_view bytes, std::size_t limit) {
   std::size_t end = 0;
   for (std::size_t count = 0; end < bytes.size(); ++count) {
     if (count == limit) return std::string(bytes.substr(0, end)) + "\xE2\x80\xA6";
-    end += first_character(bytes.substr(end)).length;
+    end += first_character(bytes.substr(end)).size;
   }
   return std::string(bytes);
 }

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mapping.h"
-
 namespace maintner {
 
 namespace fs = std::filesystem;
@@ -76,19 +74,28 @@ std::optional<std::pair<std::string_view, std::string_view>> parts_of(std::strin
                    header.substr(plus + 1, header.size() - plus - 2));
 }
 
-}  // namespace
+RecordError truncated(std::uint64_t offset) {
+  return {RecordError::Fault::torn, offset, "truncated record at offset " + std::to_string(offset) + ": EOF"};
+}
 
-std::optional<Record> RecordReader::next() {
-  if (rest_.empty()) return std::nullopt;
+struct Header {
+  std::string_view text;
+  std::uint64_t payload_size = 0;
+};
+
+/// That of the record at `offset`. `bytes` is what there is of its file's other `left` bytes: kMaxHeader at least, or
+/// all. `only_zeros` is asked whether those are all zero. Throws RecordError.
+template <class OnlyZeros>
+Header parse_header(std::string_view bytes, std::uint64_t left, std::uint64_t offset, const OnlyZeros& only_zeros) {
   using Fault = RecordError::Fault;
-  const auto wrong = [this](Fault fault, const std::string& what) {
-    return RecordError(fault, offset_, what + " at offset " + std::to_string(offset_));
-  };
-  const std::string_view start = rest_.substr(0, kMaxHeader);
+  const std::string_view start = bytes.substr(0, kMaxHeader);
   const std::size_t equals = start.find('=');
   const std::string_view header = start.substr(0, equals == start.npos ? start.npos : equals + 1);
+  const auto wrong = [&](Fault fault, const std::string& what) {
+    return RecordError(fault, offset, what + " at offset " + std::to_string(offset));
+  };
   const auto malformed = [&](Fault fault, const std::string& what) {
-    if (all_zero(rest_)) return wrong(Fault::torn, "nothing but zero bytes");
+    if (start.front() == '\0' && only_zeros()) return wrong(Fault::torn, "nothing but zero bytes");
     return wrong(fault, "malformed " + what);
   };
   if (equals == start.npos) {
@@ -98,21 +105,85 @@ std::optional<Record> RecordReader::next() {
   }
   const auto parts = parts_of(header);
   if (!parts) throw malformed(Fault::malformed, "header " + quoted(header));
-  const std::optional<std::uint64_t> offset = number_from(parts->first), size = number_from(parts->second);
-  if (!offset) throw malformed(Fault::bad_offset, "header " + quoted(header) + " (malformed offset)");
-  if (*offset != offset_) {
-    throw RecordError(Fault::wrong_offset, offset_,
-                      "malformed header " + quoted(header) + " with offset " + std::to_string(*offset) +
-                          " doesn't match expected offset " + std::to_string(offset_));
+  const std::optional<std::uint64_t> said = number_from(parts->first), size = number_from(parts->second);
+  if (!said) throw malformed(Fault::bad_offset, "header " + quoted(header) + " (malformed offset)");
+  if (*said != offset) {
+    throw RecordError(Fault::wrong_offset, offset,
+                      "malformed header " + quoted(header) + " with offset " + std::to_string(*said) +
+                          " doesn't match expected offset " + std::to_string(offset));
   }
   if (!size) throw malformed(Fault::bad_size, "header " + quoted(header) + " (bad size)");
-  if (*size > rest_.size() - header.size()) {
-    throw RecordError(Fault::torn, offset_, "truncated record at offset " + std::to_string(offset_) + ": EOF");
-  }
-  const Record record{offset_, header, rest_.substr(header.size(), static_cast<std::size_t>(*size))};
-  rest_.remove_prefix(header.size() + record.payload.size());
+  if (*size > left - header.size()) throw truncated(offset);
+  return {header, *size};
+}
+
+}  // namespace
+
+std::optional<Record> RecordReader::next() {
+  if (rest_.empty()) return std::nullopt;
+  const Header header = parse_header(rest_, rest_.size(), offset_, [this] { return all_zero(rest_); });
+  const Record record{offset_, header.text,
+                      rest_.substr(header.text.size(), static_cast<std::size_t>(header.payload_size))};
+  rest_.remove_prefix(header.text.size() + record.payload.size());
   offset_ = record.end();
   return record;
+}
+
+RecordFile::RecordFile(const fs::path& file) : file_(file), fd_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+  struct stat status {};
+  if (!fd_.valid() || ::fstat(fd_.get(), &status) != 0) fail("cannot open", file);
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+std::optional<Record> RecordFile::next() {
+  std::string_view bytes = look(kMaxHeader);
+  if (bytes.empty()) return std::nullopt;
+  const Header header = parse_header(bytes, size_ - offset_, offset_, [this] { return only_zeros_left(); });
+  const std::size_t header_size = header.text.size();
+  const std::uint64_t end = header_size + header.payload_size;
+  bytes = look(end);
+  if (bytes.size() < end) throw truncated(offset_);  // it was cut meanwhile
+  const Record record{offset_, bytes.substr(0, header_size),
+                      bytes.substr(header_size, static_cast<std::size_t>(header.payload_size))};
+  offset_ = record.end();
+  return record;
+}
+
+std::string_view RecordFile::look(std::uint64_t count) {
+  constexpr std::size_t kPiece = 256 * 1024;
+  count = std::min(count, size_ - offset_);
+  const auto begin = static_cast<std::size_t>(offset_ - buffer_at_);
+  if (buffer_.size() - begin >= count) return std::string_view(buffer_).substr(begin);
+  buffer_.erase(0, begin);
+  buffer_at_ = offset_;
+  std::size_t have = buffer_.size();
+  buffer_.resize(std::max<std::size_t>(static_cast<std::size_t>(count), kPiece));
+  while (have < buffer_.size() && offset_ + have < size_) {
+    const std::size_t wanted =
+        std::min<std::size_t>(buffer_.size() - have, static_cast<std::size_t>(size_ - offset_) - have);
+    const ssize_t n = ::pread(fd_.get(), buffer_.data() + have, wanted, static_cast<off_t>(offset_ + have));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot read", file_);
+    if (n == 0) break;
+    have += static_cast<std::size_t>(n);
+  }
+  buffer_.resize(have);
+  return buffer_;
+}
+
+bool RecordFile::only_zeros_left() {
+  const std::uint64_t begin = offset_;
+  bool zero = true;
+  while (zero && offset_ < size_) {
+    const std::string_view bytes = look(1);
+    if (bytes.empty()) break;
+    zero = all_zero(bytes);
+    offset_ += bytes.size();
+  }
+  offset_ = begin;
+  buffer_.clear();
+  buffer_at_ = begin;
+  return zero;
 }
 
 std::string framed(std::uint64_t offset, std::string_view payload) {
@@ -132,14 +203,13 @@ RecordWriter::RecordWriter(const fs::path& file, Torn torn)
     if (errno == EWOULDBLOCK) fail("somebody else writes to", file);
     fail("cannot lock", file);
   }
-  const Mapping mapping(fd_.get(), file);
-  RecordReader reader(mapping.bytes());
+  RecordFile reader(file);
   try {
     while (reader.next()) {
     }
   } catch (const RecordError& error) {
     if (error.fault() != RecordError::Fault::torn || torn == Torn::refuse) throw;
-    cut_ = mapping.bytes().size() - error.offset();
+    cut_ = reader.size() - error.offset();
     if (::ftruncate(fd_.get(), static_cast<off_t>(error.offset())) != 0) fail("cannot cut a torn record off", file);
   }
   size_ = reader.offset();

@@ -1,3 +1,4 @@
+#include <build/base/utf8.h>
 #include <build/web/html.h>
 #include <doctest/doctest.h>
 
@@ -59,7 +60,7 @@ TEST_CASE("bytes that are not text are shown for what they are") {
     CAPTURE(c.bytes);
     CHECK(readable(c.bytes) == c.shown);
   }
-  CHECK(valid_utf8(bytes_of({'a', 0, 0xFF})) == bytes_of({'a', 0, 0xEF, 0xBF, 0xBD}));
+  CHECK(build::base::valid_utf8(bytes_of({'a', 0, 0xFF})) == bytes_of({'a', 0, 0xEF, 0xBF, 0xBD}));
 }
 
 TEST_CASE("long text is clipped between characters") {

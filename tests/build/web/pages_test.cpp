@@ -1,3 +1,4 @@
+#include <build/base/utf8.h>
 #include <build/web/html.h>
 #include <doctest/doctest.h>
 
@@ -384,7 +385,7 @@ TEST_CASE("nothing that a commit, a worker or a build says becomes markup") {
     CHECK(count(page, "<img") == 0);
     CHECK_FALSE(contains(page, "\xE2\x80\xAE"));
     CHECK_FALSE(contains(page, "\xFF"));
-    CHECK(valid_utf8(page) == page);
+    CHECK(build::base::valid_utf8(page) == page);
     CHECK(page.find_first_of(std::string("\0\x1B\r\x07", 4)) == std::string::npos);
   }
   for (const char* path : {"/api/v1/builds/1", "/api/v1/builds", "/api/v1/commits", "/api/v1/workers", "/api/v1/status",

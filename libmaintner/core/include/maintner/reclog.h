@@ -73,6 +73,33 @@ class RecordReader {
   std::uint64_t offset_;
 };
 
+/// Goes through a file, as long as it is when this is made, in memory for its largest record. Whoever writes to the
+/// file meanwhile disturbs nothing; whoever cuts it makes its end torn.
+class RecordFile {
+ public:
+  /// Throws std::system_error.
+  explicit RecordFile(const std::filesystem::path& file);
+
+  /// Nothing at the end. The views are good until the next call. Throws RecordError, and again if it is called again;
+  /// std::system_error if the file cannot be read.
+  std::optional<Record> next();
+  /// Of the next record: so far all is whole.
+  std::uint64_t offset() const noexcept { return offset_; }
+  /// Of the file.
+  std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  /// The bytes from offset_ on, `count` of them at least, or all that are left.
+  std::string_view look(std::uint64_t count);
+  bool only_zeros_left();
+
+  std::filesystem::path file_;
+  build::base::UniqueFd fd_;
+  std::uint64_t size_ = 0, offset_ = 0;
+  std::string buffer_;  ///< of the file, from buffer_at_ on
+  std::uint64_t buffer_at_ = 0;
+};
+
 /// A record as it stands in a log.
 std::string framed(std::uint64_t offset, std::string_view payload);
 

@@ -54,9 +54,6 @@ class Html {
 /// cannot be seen their names ("[U+202E]").
 std::string readable(std::string_view bytes);
 
-/// `bytes` with everything that is not UTF-8 replaced by U+FFFD, and nothing else changed.
-std::string valid_utf8(std::string_view bytes);
-
 /// `bytes` as a JSON string with its quotes: valid UTF-8 (what is not becomes U+FFFD) in which control characters,
 /// those that turn the direction of writing or cannot be seen, and '<', '>' and '&' are written as numbers. So a
 /// terminal or a page that the JSON gets into is in no danger.

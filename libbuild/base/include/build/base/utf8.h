@@ -1,0 +1,23 @@
+// Bytes that may be UTF-8, or may not.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace build::base {
+
+struct Character {
+  char32_t code = 0;
+  std::size_t size = 1;  ///< in bytes
+  bool valid = false;
+};
+
+/// The character at the beginning of `bytes`, which must not be empty. Overlong forms, surrogates and what lies beyond
+/// Unicode are none; what is none is one byte long.
+Character first_character(std::string_view bytes) noexcept;
+
+/// `bytes` with everything that is not UTF-8 replaced by U+FFFD, byte by byte, and nothing else changed.
+std::string valid_utf8(std::string_view bytes);
+
+}  // namespace build::base
