@@ -7,7 +7,7 @@ import unittest
 
 from farm import programs
 
-TOOLS = ("coordinator", "buildlet", "genbuilderkey", "retrybuilds")
+TOOLS = ("coordinator", "buildlet", "genbuilderkey", "maintlog", "retrybuilds")
 GOOD = """\
 [coordinator]
 listen = "127.0.0.1:0"
@@ -40,7 +40,7 @@ class CommandLines(unittest.TestCase):
             for flag in ("-help", "--help", "-h"):
                 answer = run(tool, flag)
                 self.assertEqual(answer.returncode, 0, tool)
-                self.assertIn(f"{tool} -", answer.stdout)
+                self.assertIn(f"Examples:\n  {tool} ", answer.stdout)
                 self.assertEqual(answer.stderr, "")
 
     def test_an_unknown_flag_suggests_the_nearest_and_ends_with_2(self):

@@ -1,0 +1,101 @@
+"""maintlog: reading, printing and repairing logs."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from farm import programs
+
+LABELS = bytes.fromhex("1a0c0a06676f6c616e671202676f")  # github: owner golang, repo go
+TOMBSTONE = bytes.fromhex("0a100a06676f6c616e671202676f18036801")  # github_issue: golang, go, 3, not_exist
+
+
+def log_of(*payloads):
+    log = b""
+    for payload in payloads:
+        log += b"REC@%x+%x=%s" % (len(log), len(payload), payload)
+    return log
+
+
+def maintlog(*args):
+    return subprocess.run([programs() / "maintlog", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=30, stdin=subprocess.DEVNULL)
+
+
+class Maintlog(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="xbuild-test.")
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+        self.first = self.directory / "maintner-2021-02-01.mutlog"
+        self.second = self.directory / "maintner-2021-02-02.mutlog"
+        self.first.write_bytes(log_of(LABELS, b""))
+        self.second.write_bytes(log_of(TOMBSTONE))
+        (self.directory / "notes").write_text("no log")
+
+    def test_a_good_log_is_counted_file_by_file(self):
+        answer = maintlog("verify", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertEqual(answer.stdout, f"{self.first}: 2 mutations, 31 bytes\n{self.second}: 1 mutations, 27 bytes\n"
+                                        "2 files: 3 mutations, 58 bytes\n")
+
+    def test_mutations_are_printed_as_json(self):
+        answer = maintlog("dump", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        lines = [json.loads(line) for line in answer.stdout.splitlines()]
+        self.assertEqual(lines, [
+            {"file": self.first.name, "offset": 0, "mutation": {"github": {"owner": "golang", "repo": "go"}}},
+            {"file": self.first.name, "offset": 22, "mutation": {}},
+            {"file": self.second.name, "offset": 0,
+             "mutation": {"github_issue": {"owner": "golang", "repo": "go", "number": 3, "not_exist": True}}},
+        ])
+
+    def test_a_bad_mutation_is_named_and_what_follows_it_is_read(self):
+        self.first.write_bytes(log_of(b"\x0a\x05x", LABELS))
+        for command in ("verify", "dump"):
+            answer = maintlog(command, self.first)
+            self.assertEqual(answer.returncode, 1)
+            self.assertIn(f"{self.first}: record at offset 0: no Mutation: ", answer.stderr)
+        self.assertIn('"owner":"golang"', answer.stdout)
+
+    def test_a_torn_record_is_named_and_cut_off_on_request_and_kept(self):
+        whole = self.first.read_bytes()
+        self.first.write_bytes(whole + b"REC@1f+20=half")
+        answer = maintlog("verify", self.directory)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn(f"{self.first}: truncated record at offset 31: EOF", answer.stderr)
+        self.assertIn("the last 14 bytes", answer.stderr)
+        self.assertIn(f"{self.second}: 1 mutations", answer.stdout)
+
+        answer = maintlog("repair", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertIn("cut 14 bytes off at offset 31", answer.stdout)
+        self.assertIn(f"{self.second}: nothing to repair", answer.stdout)
+        self.assertEqual(self.first.read_bytes(), whole)
+        self.assertEqual(pathlib.Path(f"{self.first}.torn-31").read_bytes(), b"REC@1f+20=half")
+        self.assertEqual(maintlog("verify", self.directory).returncode, 0)
+
+    def test_a_malformed_record_is_named_and_never_cut_off(self):
+        damaged = log_of(LABELS) + b"rec@16+0=" + log_of(TOMBSTONE)
+        self.first.write_bytes(damaged)
+        for command in ("verify", "dump", "repair"):
+            answer = maintlog(command, self.first)
+            self.assertEqual(answer.returncode, 1, command)
+            self.assertIn(f'{self.first}: malformed header "rec@16+0=" at offset 22', answer.stderr)
+        self.assertEqual(self.first.read_bytes(), damaged)
+
+    def test_what_is_not_there_or_not_known_is_said(self):
+        answer = maintlog("verify", self.directory / "none")
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("none: No such file or directory", answer.stderr)
+        for arguments, said in ((("verify",), "missing argument LOG"), (("mend", "x"), 'there is no command "mend"'),
+                                ((), "missing argument COMMAND")):
+            answer = maintlog(*arguments)
+            self.assertEqual(answer.returncode, 2)
+            self.assertIn(said, answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
