@@ -86,12 +86,47 @@ class Maintlog(unittest.TestCase):
             self.assertIn(f'{self.first}: malformed header "rec@16+0=" at offset 22', answer.stderr)
         self.assertEqual(self.first.read_bytes(), damaged)
 
+    def copied(self):
+        files = sorted((self.directory / "out").iterdir())
+        return [(file.name, file.read_bytes()) for file in files]
+
+    def test_a_log_is_cut_after_so_many_records(self):
+        answer = maintlog("cut", "-records", "2", "-out", self.directory / "out", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertEqual(self.copied(), [("maintner-000000.mutlog", log_of(LABELS, b""))])
+        self.assertEqual(answer.stdout, f"{self.directory}/out: 2 records in 1 files\n")
+
+    def test_logs_are_merged_one_behind_the_other(self):
+        answer = maintlog("merge", "-out", self.directory / "out", self.second, self.first)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertEqual(self.copied(), [("maintner-000000.mutlog", log_of(TOMBSTONE, LABELS, b""))])
+
+    def test_a_log_is_copied_into_files_of_another_size(self):
+        large = b"\x0a\xac\x02" + b"\x0a\xa9\x02" + b"x" * 297
+        self.second.write_bytes(log_of(large, LABELS, LABELS, LABELS))
+        answer = maintlog("resegment", "-size", "45", "-out", self.directory / "out", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertEqual([content for _, content in self.copied()],
+                         [log_of(LABELS, b""), log_of(large), log_of(LABELS, LABELS), log_of(LABELS)])
+
+    def test_a_copy_ends_where_its_source_cannot_be_read_and_touches_no_log_that_is_there(self):
+        self.first.write_bytes(log_of(LABELS) + b"junk")
+        answer = maintlog("merge", "-out", self.directory / "out", self.directory)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("at offset 22; the copy ends before it", answer.stderr)
+        self.assertEqual(self.copied(), [("maintner-000000.mutlog", log_of(LABELS))])
+        answer = maintlog("merge", "-out", self.directory / "out", self.second)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("has log files already", answer.stderr)
+        self.assertEqual(self.copied(), [("maintner-000000.mutlog", log_of(LABELS))])
+
     def test_what_is_not_there_or_not_known_is_said(self):
         answer = maintlog("verify", self.directory / "none")
         self.assertEqual(answer.returncode, 1)
         self.assertIn("none: No such file or directory", answer.stderr)
         for arguments, said in ((("verify",), "missing argument LOG"), (("mend", "x"), 'there is no command "mend"'),
-                                ((), "missing argument COMMAND")):
+                                ((), "missing argument COMMAND"), (("merge", "x"), "-out is needed"),
+                                (("cut", "-out", "y", "x"), "-records is needed")):
             answer = maintlog(*arguments)
             self.assertEqual(answer.returncode, 2)
             self.assertIn(said, answer.stderr)

@@ -4,11 +4,14 @@
 #include <maintner/reclog.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -158,20 +161,131 @@ int repair(int argc, char** argv) {
   return good ? 0 : kExitFaults;
 }
 
+/// Writes records into new files of a directory, one after another.
+class Copy {
+ public:
+  /// A new file is begun before one would get larger than `file_size`, in bytes.
+  Copy(fs::path directory, std::uint64_t file_size) : directory_(std::move(directory)), file_size_(file_size) {
+    fs::create_directories(directory_);
+    if (!maintner::log_files(directory_).empty())
+      throw std::runtime_error(directory_.string() + " has log files already: nothing is added to them");
+  }
+
+  void write(std::string_view payload) {
+    if (!writer_ || (writer_->size() > 0 && writer_->size() + payload.size() > file_size_)) begin_file();
+    writer_->append(payload);
+    ++records_;
+  }
+
+  void finish() {
+    if (writer_) writer_->sync();
+    std::cout << directory_.string() << ": " << records_ << " records in " << files_ << " files\n";
+  }
+
+  std::uint64_t records() const { return records_; }
+
+ private:
+  void begin_file() {
+    if (writer_) writer_->sync();
+    char name[40];
+    std::snprintf(name, sizeof name, "maintner-%06llu.mutlog", static_cast<unsigned long long>(files_++));
+    writer_.emplace(directory_ / name);
+  }
+
+  fs::path directory_;
+  std::uint64_t file_size_, records_ = 0, files_ = 0;
+  std::optional<maintner::RecordWriter> writer_;
+};
+
+/// Copies the first `most` records of logs, as they are. A record that cannot be read ends it: what follows it belongs
+/// after it.
+int copy(const std::vector<std::string>& logs, Copy copy, std::uint64_t most) {
+  bool good = true;
+  for (const fs::path& file : files_of(logs)) {
+    maintner::RecordFile records(file);
+    try {
+      while (copy.records() < most) {
+        const auto record = records.next();
+        if (!record) break;
+        copy.write(record->payload);
+      }
+    } catch (const maintner::RecordError& error) {
+      std::cerr << "maintlog: " << file.string() << ": " << error.what() << "; the copy ends before it\n";
+      good = false;
+      break;
+    }
+  }
+  copy.finish();
+  return good ? 0 : kExitFaults;
+}
+
+/// What cut, merge and resegment have in common.
+struct CopyFlags {
+  fs::path out;
+  std::vector<std::string> logs;
+  std::int64_t file_size = INT64_MAX, records = INT64_MAX;
+
+  /// An exit code: return it.
+  std::optional<int> parse(base::CommandLine& cli, const char* needed, int argc, char** argv) {
+    cli.path("out", out, "DIR", "where the new log files go; it has none yet");
+    if (const auto exit_code = parse_logs(cli, "LOG", logs, argc, argv)) return exit_code;
+    for (const char* flag : {"out", needed})
+      if (flag != nullptr && !cli.given(flag)) return cli.usage_error(std::string("-") + flag + " is needed");
+    return std::nullopt;
+  }
+  int run() const {
+    return copy(logs, Copy(out, static_cast<std::uint64_t>(file_size)), static_cast<std::uint64_t>(records));
+  }
+};
+
+int cut(int argc, char** argv) {
+  base::CommandLine cli("maintlog cut", "Copies the beginning of a log.");
+  CopyFlags flags;
+  cli.integer("records", flags.records, "N", "how many records", 0);
+  cli.example("maintlog cut -records 1000 -out /tmp/small /var/lib/maintner", "a log to try something with");
+  if (const auto exit_code = flags.parse(cli, "records", argc, argv)) return *exit_code;
+  return flags.run();
+}
+
+int merge(int argc, char** argv) {
+  base::CommandLine cli("maintlog merge", "Copies logs into one, each behind the one before.");
+  CopyFlags flags;
+  cli.example("maintlog merge -out /srv/both /srv/older /srv/newer", "one log of two");
+  if (const auto exit_code = flags.parse(cli, nullptr, argc, argv)) return *exit_code;
+  return flags.run();
+}
+
+int resegment(int argc, char** argv) {
+  base::CommandLine cli("maintlog resegment", "Copies a log into files of another size.");
+  CopyFlags flags;
+  flags.file_size = 16 << 20;
+  cli.integer("size", flags.file_size, "BYTES",
+              "of a file at most, one with a single larger record apart; default: 16 MiB", 1);
+  cli.example("maintlog resegment -out /srv/segments /var/lib/maintner", "segments as they are served");
+  if (const auto exit_code = flags.parse(cli, nullptr, argc, argv)) return *exit_code;
+  return flags.run();
+}
+
+struct Command {
+  std::string_view name;
+  int (*run)(int argc, char** argv);
+};
+constexpr Command kCommands[] = {{"verify", verify}, {"dump", dump},   {"repair", repair},
+                                 {"cut", cut},       {"merge", merge}, {"resegment", resegment}};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   base::CommandLine cli("maintlog", "Looks after mutation logs. COMMAND -help says more of each.");
   std::vector<std::string> words;
-  cli.positional(words, "COMMAND", "verify, dump or repair, and what it takes", {.min = 1});
+  cli.positional(words, "COMMAND", "verify, dump, repair, cut, merge or resegment, and what it takes", {.min = 1});
   cli.example("maintlog verify /var/lib/maintner", "whether all of a log can be read");
   const std::string_view command = argc > 1 ? argv[1] : "";
   try {
-    if (command == "verify") return verify(argc - 1, argv + 1);
-    if (command == "dump") return dump(argc - 1, argv + 1);
-    if (command == "repair") return repair(argc - 1, argv + 1);
+    for (const Command& known : kCommands)
+      if (command == known.name) return known.run(argc - 1, argv + 1);
     if (const auto exit_code = cli.parse(argc, argv)) return *exit_code;
-    return cli.usage_error("there is no command \"" + words.front() + "\"; there are verify, dump and repair");
+    return cli.usage_error("there is no command \"" + words.front() + "\"");
   } catch (const std::exception& error) {
     std::cerr << "maintlog: " << error.what() << "\n";
     return kExitFaults;
