@@ -259,8 +259,7 @@ int resegment(int argc, char** argv) {
   base::CommandLine cli("maintlog resegment", "Copies a log into files of another size.");
   CopyFlags flags;
   flags.file_size = 16 << 20;
-  cli.integer("size", flags.file_size, "BYTES",
-              "of a file at most, one with a single larger record apart; default: 16 MiB", 1);
+  cli.integer("size", flags.file_size, "BYTES", "of a file at most; a record that is larger has one of its own", 1);
   cli.example("maintlog resegment -out /srv/segments /var/lib/maintner", "segments as they are served");
   if (const auto exit_code = flags.parse(cli, nullptr, argc, argv)) return *exit_code;
   return flags.run();
