@@ -489,7 +489,7 @@ TEST_CASE("a run under a lease is killed when that is over, also while no worker
   Command command = testing::shell_command("r", "echo begun; sleep 1000", world.temp.path());
   command.lease = 5;
   SUBCASE("by its time") {
-    lease(5, 300ms);
+    lease(5, 1s);
     const auto run = world.start(command);
     CHECK(world.output(run, 0, 6) == "begun\n");
     CHECK(world.result(run).killed == "its lease is over");
@@ -500,8 +500,8 @@ TEST_CASE("a run under a lease is killed when that is over, also while no worker
   }
   SUBCASE("because it is gone") { CHECK(world.result(world.start(command)).killed == "its lease is over"); }
   SUBCASE("but not while it is renewed") {
-    lease(5, 200ms);
-    command.argv[2] = "sleep 0.6";
+    lease(5, 2s);
+    command.argv[2] = "sleep 2.5";
     const auto run = world.start(command);
     lease(5, 1h);
     CHECK(world.result(run).text == "exit status 0");
