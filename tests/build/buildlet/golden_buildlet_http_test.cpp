@@ -303,6 +303,8 @@ void check_aftermath(World& world, int number) {
 
 // Which processes of a command are left after its client has gone.
 std::string survivors(World& world) {
+  // The client may have gone before the command had begun.
+  world.wait_until([] { return !testing::processes_with(kGoneMark).empty(); }, std::chrono::seconds{1});
   CHECK(world.wait_until([&] { return world.server.running() == 0; }));
   // As long as the recording waited; the recorded survivor lives longer.
   world.wait_until([] { return testing::processes_with(kGoneMark).empty(); }, std::chrono::seconds{1});
