@@ -1,5 +1,6 @@
 """maintlog: reading, printing and repairing logs."""
 
+import fcntl
 import json
 import pathlib
 import subprocess
@@ -76,6 +77,17 @@ class Maintlog(unittest.TestCase):
         self.assertEqual(self.first.read_bytes(), whole)
         self.assertEqual(pathlib.Path(f"{self.first}.torn-31").read_bytes(), b"REC@1f+20=half")
         self.assertEqual(maintlog("verify", self.directory).returncode, 0)
+
+    def test_a_file_that_somebody_writes_to_is_left_alone(self):
+        torn = self.first.read_bytes() + b"REC@1f+20=half"
+        self.first.write_bytes(torn)
+        with open(self.first, "rb") as writer:
+            fcntl.flock(writer, fcntl.LOCK_EX)
+            answer = maintlog("repair", self.first)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("somebody else writes to", answer.stderr)
+        self.assertEqual(self.first.read_bytes(), torn)
+        self.assertEqual(list(self.directory.glob("*.torn-*")), [])
 
     def test_a_malformed_record_is_named_and_never_cut_off(self):
         damaged = log_of(LABELS) + b"rec@16+0=" + log_of(TOMBSTONE)

@@ -139,9 +139,14 @@ std::string repair_file(const fs::path& file) {
   }
   const fs::path kept = file.string() + ".torn-" + std::to_string(records.offset());
   keep_torn(file, records.offset(), kept);
-  const maintner::RecordWriter writer(file, maintner::RecordWriter::Torn::cut);
-  return "cut " + std::to_string(writer.cut()) + " bytes off at offset " + std::to_string(writer.size()) +
-         ", kept in " + kept.string();
+  try {
+    const maintner::RecordWriter writer(file, maintner::RecordWriter::Torn::cut);
+    return "cut " + std::to_string(writer.cut()) + " bytes off at offset " + std::to_string(writer.size()) +
+           ", kept in " + kept.string();
+  } catch (const std::exception&) {
+    fs::remove(kept);  // nothing was cut off: somebody writes there
+    throw;
+  }
 }
 
 int repair(int argc, char** argv) {
