@@ -259,7 +259,7 @@ class Measurement {
       co_await wait_until_ready(dialer);
       co_await take(cold_, i, connect_and_ask(connect), dial_and_ask(dialer, revdial::DialOptions::Source::fresh));
     }
-    for (int i = 0; i < std::max(6, rounds / 30); ++i) {
+    for (int i = 0; i < std::max(6, rounds / 10); ++i) {
       io::StreamPtr stream = co_await dialer.dial(10s);
       co_await wait_until_ready(dialer);
       co_await take(bytes_, i, ask_for_many(*kept_), ask_for_many(*stream));

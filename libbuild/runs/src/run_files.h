@@ -12,7 +12,7 @@ inline constexpr const char* kNewRun = ".new-";
 inline constexpr const char* kCommandFile = "command";
 inline constexpr const char* kResultFile = "result";
 inline constexpr const char* kSocketFile = "socket";
-inline constexpr const char* kComplaintFile = "complaint";  ///< the supervisor's stderr
+inline constexpr const char* kComplaintFile = "complaint";  ///< why the supervisor failed
 /// The lease, seen from the state directory and from a run's directory: <state>/runs/<id>.
 inline constexpr const char* kLeaseFile = "lease";
 inline constexpr const char* kLeaseFromRun = "../../lease";
@@ -25,5 +25,7 @@ std::string cgroup_name(const std::string& id, int directory);
 void make_room_for_run_file(int directory, const char* name, std::size_t size);
 /// Whole or not at all, for readers; it need not outlive the machine's boot. Throws std::system_error.
 void write_run_file(int directory, const char* name, const std::string& content);
+/// The same for a directory that nobody reads yet.
+void write_first_run_file(int directory, const char* name, const std::string& content);
 
 }  // namespace build::runs

@@ -472,9 +472,20 @@ base::UniqueFd enter_new_directory(const base::UniqueFd& runs, const std::string
   if (::mkdirat(runs.get(), name.c_str(), 0700) != 0) fail("cannot make the run's directory " + name);
   base::UniqueFd directory(::openat(runs.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid() || ::fchdir(directory.get()) != 0) fail("cannot enter the run's directory");
-  const base::UniqueFd complaints(::open(kComplaintFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (complaints.valid()) ::dup2(complaints.get(), STDERR_FILENO);
   return directory;
+}
+
+/// Says why a run could not be looked after, to whoever reads its directory and to the worker that asked for it.
+void complain(bool in_directory, const base::UniqueFd& link, const std::string& why) {
+  if (in_directory) {
+    try {
+      write_run_file(AT_FDCWD, kComplaintFile, why + "\n");
+    } catch (const std::exception&) {
+      // The worker is told all the same.
+    }
+  }
+  const std::string failed = link::kFailed + why;
+  if (link.valid()) ::send(link.get(), failed.data(), failed.size(), MSG_NOSIGNAL);
 }
 
 /// Whether the worker that asked for the run is still there.
@@ -486,13 +497,15 @@ bool is_waited_for(const base::UniqueFd& link) {
 }  // namespace
 
 int supervise_run(base::UniqueFd runs, base::UniqueFd command_file, base::UniqueFd link) noexcept {
+  bool in_directory = false;
   try {
     const std::string json = read_passed(command_file);
     command_file.reset();
     Command command = command_from_json(json);
     const std::string id = command.id, new_name = kNewRun + id;
     base::UniqueFd directory = enter_new_directory(runs, new_name);
-    write_run_file(directory.get(), kCommandFile, json);
+    in_directory = true;
+    write_first_run_file(directory.get(), kCommandFile, json);
     const auto supervisor = std::make_unique<Supervisor>(std::move(directory), std::move(command));
     // In this order: see supervise_run.h.
     if (!is_waited_for(link)) throw std::runtime_error("nobody waits for the run any more");
@@ -503,9 +516,7 @@ int supervise_run(base::UniqueFd runs, base::UniqueFd command_file, base::Unique
     supervisor->run();
     return 0;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    const std::string failed = link::kFailed + std::string(error.what());
-    if (link.valid()) ::send(link.get(), failed.data(), failed.size(), MSG_NOSIGNAL);
+    complain(in_directory, link, error.what());
     return 1;
   }
 }
