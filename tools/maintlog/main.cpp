@@ -1,4 +1,5 @@
 #include <build/base/cli.h>
+#include <maintner/corpus.h>
 #include <maintner/mutation.h>
 #include <maintner/mutation_json.h>
 #include <maintner/reclog.h>
@@ -16,6 +17,8 @@
 #include <string_view>
 #include <system_error>
 #include <vector>
+
+#include "dump_corpus.h"
 
 namespace base = build::base;
 namespace fs = std::filesystem;
@@ -270,19 +273,50 @@ int resegment(int argc, char** argv) {
   return flags.run();
 }
 
+int dump_corpus(int argc, char** argv) {
+  base::CommandLine cli("maintlog dump-corpus", "Prints what a log says in all, as one JSON object.");
+  std::vector<std::string> directory, commits, ancestries;
+  std::int64_t threads = 0;
+  bool compat = false;
+  cli.positional(directory, "DIRECTORY", "with files maintner-*.mutlog", {.min = 1, .max = 1});
+  cli.integer("threads", threads, "N", "that load; 0: as many as there are processors", 0);
+  cli.toggle("compat", compat, "also where the original is wrong");
+  cli.repeated("commit", commits, "HASH", "say whether this commit is known");
+  cli.repeated("ancestor", ancestries, "COMMIT,ANCESTOR", "say whether one is the other's ancestor");
+  cli.example("maintlog dump-corpus /var/lib/maintner | jq '.github.repos[].numIssues'", "how many issues there are");
+  if (const auto exit_code = cli.parse(argc, argv)) return *exit_code;
+  CorpusQuestions questions{commits, {}};
+  for (const std::string& pair : ancestries) {
+    const std::size_t comma = std::min(pair.find(','), pair.size());
+    questions.ancestries.emplace_back(pair.substr(0, comma), pair.substr(std::min(comma + 1, pair.size())));
+  }
+  const maintner::Corpus corpus(directory.front(),
+                                {.threads = static_cast<unsigned>(threads), .compat = compat, .snapshot = {}});
+  const auto complain = [](const maintner::Problem& problem) {
+    std::cerr << "maintlog: " << problem.file.string() << ": record at offset " << problem.offset << ": " << problem.why
+              << "\n";
+  };
+  for (const maintner::Problem& problem : corpus.problems()) complain(problem);
+  if (corpus.torn()) complain(*corpus.torn());
+  dump_corpus(corpus.view(), questions, std::cout);
+  return corpus.problem_count() == 0 && !corpus.torn() && std::cout ? 0 : kExitFaults;
+}
+
 struct Command {
   std::string_view name;
   int (*run)(int argc, char** argv);
 };
-constexpr Command kCommands[] = {{"verify", verify}, {"dump", dump},   {"repair", repair},
-                                 {"cut", cut},       {"merge", merge}, {"resegment", resegment}};
+constexpr Command kCommands[] = {
+    {"verify", verify}, {"dump", dump},           {"repair", repair},          {"cut", cut},
+    {"merge", merge},   {"resegment", resegment}, {"dump-corpus", dump_corpus}};
 
 }  // namespace
 
 int main(int argc, char** argv) {
   base::CommandLine cli("maintlog", "Looks after mutation logs. COMMAND -help says more of each.");
   std::vector<std::string> words;
-  cli.positional(words, "COMMAND", "verify, dump, repair, cut, merge or resegment, and what it takes", {.min = 1});
+  cli.positional(words, "COMMAND", "verify, dump, dump-corpus, repair, cut, merge or resegment, and what it takes",
+                 {.min = 1});
   cli.example("maintlog verify /var/lib/maintner", "whether all of a log can be read");
   const std::string_view command = argc > 1 ? argv[1] : "";
   try {

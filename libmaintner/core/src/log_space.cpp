@@ -33,6 +33,11 @@ std::size_t page_size() noexcept {
   return size;
 }
 
+std::uint64_t in_pages(std::uint64_t size) noexcept {
+  const std::uint64_t page = page_size();
+  return (size + page - 1) / page * page;
+}
+
 GuardedRange* range_of(const char* address) noexcept {
   for (GuardedRange& range : guarded) {
     const char* const begin = range.begin.load();
@@ -96,6 +101,7 @@ LogSpace::LogSpace(std::uint64_t capacity) : capacity_(capacity) {
   void* const reserved = ::mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) fail(errno, "cannot reserve addresses for a log");
   begin_ = static_cast<char*>(reserved);
+  kept_begin_ = kept_ = kept_end_ = begin_ + (capacity - std::min(kForKeeping, capacity / 2));
   try {
     guard_ = guard(begin_, capacity);
   } catch (const std::system_error&) {
@@ -110,31 +116,49 @@ LogSpace::~LogSpace() {
   guard_->taken = false;
 }
 
-char* LogSpace::take_pages(std::uint64_t size) {
-  const std::uint64_t page = page_size(), whole = (size + page - 1) / page * page;
-  if (whole < size || whole > capacity_ - used_)
-    fail(ENOMEM, "a log of more than " + std::to_string(capacity_) + " bytes");
-  char* const taken = begin_ + used_;
-  used_ += whole;
-  return taken;
+void LogSpace::read(const build::base::UniqueFd& fd, std::uint64_t offset, std::uint64_t end,
+                    const std::filesystem::path& file) {
+  while (offset < end) {
+    const ssize_t size = ::pread(fd.get(), begin_ + last_begin_ + offset, static_cast<std::size_t>(end - offset),
+                                 static_cast<off_t>(offset));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) fail(errno, "cannot read " + file.string());
+    if (size == 0) fail(EIO, file.string() + " has become shorter");
+    offset += static_cast<std::uint64_t>(size);
+  }
 }
 
-std::string_view LogSpace::map(const build::base::UniqueFd& fd, std::uint64_t size, const std::filesystem::path& file) {
-  if (size == 0) return {};
-  char* const place = take_pages(size);
-  if (::mmap(place, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd.get(), 0) == MAP_FAILED)
+std::uint64_t LogSpace::add(const build::base::UniqueFd& fd, std::uint64_t size, const std::filesystem::path& file) {
+  const std::uint64_t begin = in_pages(last_begin_ + last_size_), whole = size / page_size() * page_size();
+  if (size > kCapacity || in_pages(begin + size) > position_of(kept_begin_)) fail(ENOMEM, "the log is too large");
+  if (whole > 0 && ::mmap(begin_ + begin, whole, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd.get(), 0) == MAP_FAILED)
     fail(errno, "cannot map " + file.string());
-  return {place, static_cast<std::size_t>(size)};
+  last_begin_ = begin;
+  last_size_ = whole;
+  readable_ = begin + whole;
+  extend(fd, size, file);
+  return begin;
+}
+
+void LogSpace::extend(const build::base::UniqueFd& fd, std::uint64_t size, const std::filesystem::path& file) {
+  if (size > kCapacity || in_pages(last_begin_ + size) > position_of(kept_begin_)) fail(ENOMEM, "the log is too large");
+  if (const std::uint64_t end = in_pages(last_begin_ + size); end > readable_) {
+    if (::mprotect(begin_ + readable_, end - readable_, PROT_READ | PROT_WRITE) != 0)
+      fail(errno, "cannot get memory for a log");
+    readable_ = end;
+  }
+  read(fd, last_size_, size, file);
+  last_size_ = std::max(last_size_, size);
 }
 
 std::string_view LogSpace::keep(std::string_view bytes) {
-  constexpr std::uint64_t kPiece = 1 << 20;
+  const std::lock_guard lock(keeping_);
   if (static_cast<std::size_t>(kept_end_ - kept_) < bytes.size()) {
-    const std::uint64_t size = std::max<std::uint64_t>(bytes.size(), kPiece);
-    char* const place = take_pages(size);
-    if (::mprotect(place, size, PROT_READ | PROT_WRITE) != 0) fail(errno, "cannot get memory for a log");
-    kept_ = place;
-    kept_end_ = place + size;
+    constexpr std::uint64_t kPiece = 1 << 20;
+    const std::uint64_t size = in_pages(std::max<std::uint64_t>(bytes.size(), kPiece));
+    if (size > static_cast<std::uint64_t>(begin_ + capacity_ - kept_end_)) fail(ENOMEM, "the log is too large");
+    if (::mprotect(kept_end_, size, PROT_READ | PROT_WRITE) != 0) fail(errno, "cannot get memory for a log");
+    kept_end_ += size;
   }
   char* const copy = kept_;
   if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());

@@ -38,7 +38,11 @@ std::optional<ChangeStatus> status_in(std::string_view message) noexcept {
   return std::nullopt;
 }
 
-bool makes_private(std::string_view message) noexcept { return contains(message, "\nPrivate: true\n"); }
+std::optional<bool> private_in(std::string_view message) noexcept {
+  if (contains(message, "\nPrivate: true\n")) return true;
+  if (contains(message, "\nPrivate: false\n")) return false;
+  return std::nullopt;
+}
 
 bool has_labels(std::string_view message) noexcept { return contains(message, "\nLabel: "); }
 

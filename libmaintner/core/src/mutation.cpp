@@ -76,6 +76,7 @@ class Decoder {
   void decode(pbf_reader in, Message& message) const {
     const char* at = in.data().data();
     const char* const end = at + in.length();
+    if constexpr (requires { message.bytes; }) message.bytes = view_of(in.data());
     try {
       while (at != end) at = take_field(at, end, message);
     } catch (const protozero::exception& error) {
@@ -201,13 +202,18 @@ class Encoder {
   std::string& bytes_;
 };
 
+template <class Message>
+Message decoded(std::string_view bytes) {
+  Message message;
+  Decoder(bytes).decode(pbf_reader(bytes.data(), bytes.size()), message);
+  return message;
+}
+
 }  // namespace
 
-Mutation decode_mutation(std::string_view payload) {
-  Mutation mutation;
-  Decoder(payload).decode(pbf_reader(payload.data(), payload.size()), mutation);
-  return mutation;
-}
+Mutation decode_mutation(std::string_view payload) { return decoded<Mutation>(payload); }
+GithubIssueEvent decode_event(std::string_view bytes) { return decoded<GithubIssueEvent>(bytes); }
+GithubReview decode_review(std::string_view bytes) { return decoded<GithubReview>(bytes); }
 
 std::string encode(const Mutation& mutation) {
   std::string bytes;

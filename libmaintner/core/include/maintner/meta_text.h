@@ -18,8 +18,8 @@ std::string_view name_of(ChangeStatus status) noexcept;
 
 /// That of the first "Status:" line below the first line; nothing if it has none, or one of another kind.
 std::optional<ChangeStatus> status_in(std::string_view message) noexcept;
-/// Whether it makes the change a private one.
-bool makes_private(std::string_view message) noexcept;
+/// Whether it makes the change a private one, or one that is not; nothing if it says nothing of that.
+std::optional<bool> private_in(std::string_view message) noexcept;
 /// Whether it has a label's line.
 bool has_labels(std::string_view message) noexcept;
 /// That of the "Branch:" line, without "refs/heads/"; empty if there is none.

@@ -103,6 +103,7 @@ struct GithubIssueEvent {
   std::optional<GithubDismissedReviewEvent> dismissed_review;
   std::optional<GithubTeam> team_reviewer;
   UnknownFields unknown;
+  std::string_view bytes;  ///< all of it, where it was decoded from; no field
 };
 
 struct GithubReview {
@@ -114,6 +115,7 @@ struct GithubReview {
   std::string_view actor_association;
   std::string_view other_json;
   UnknownFields unknown;
+  std::string_view bytes;  ///< all of it, where it was decoded from; no field
 };
 
 struct GithubIssueCommentMutation {
@@ -216,6 +218,10 @@ struct Mutation {
 
 /// Throws MutationError. Takes memory in proportion to the number of fields.
 Mutation decode_mutation(std::string_view payload);
+/// What a GithubIssueEvent::bytes says.
+GithubIssueEvent decode_event(std::string_view bytes);
+/// What a GithubReview::bytes says.
+GithubReview decode_review(std::string_view bytes);
 /// The known fields in the order of their numbers, then the unknown ones: the bytes that Go's protobuf library makes.
 std::string encode(const Mutation& mutation);
 

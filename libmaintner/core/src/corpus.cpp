@@ -1,0 +1,239 @@
+#include <maintner/corpus.h>
+
+#include <maintner/reclog.h>
+
+#include <build/base/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "apply_git.h"
+#include "apply_github.h"
+#include "load.h"
+#include "pinned_state.h"
+
+namespace maintner {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kPiece = 16 << 20;
+constexpr std::size_t kMaxProblems = 1000;
+
+struct LogFile {
+  fs::path path;
+  build::base::UniqueFd fd;
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::uint64_t begin = 0;    ///< in the space
+  std::uint64_t size = 0;     ///< of what is in the space
+  std::uint64_t applied = 0;  ///< of what is in the corpus
+};
+
+struct stat status_of(const LogFile& file) {
+  struct stat status {};
+  if (::fstat(file.fd.get(), &status) != 0)
+    throw std::system_error(errno, std::generic_category(), "cannot look at " + file.path.string());
+  return status;
+}
+
+LogFile open_log(const fs::path& path) {
+  LogFile file;
+  file.path = path;
+  file.fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.fd.valid()) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
+  const struct stat status = status_of(file);
+  file.device = status.st_dev;
+  file.inode = status.st_ino;
+  return file;
+}
+
+}  // namespace
+
+struct Corpus::Impl {
+  Impl(fs::path directory, CorpusOptions options) : directory_(std::move(directory)), options_(std::move(options)) {
+    if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
+    State first;
+    space_ = first.space;
+    take_in(std::move(first), true);
+  }
+  ~Impl() {
+    if (shelf_ != nullptr) shelf_->close();
+  }
+
+  Progress update() {
+    struct stat status {};
+    if (!files_.empty()) {
+      status = status_of(files_.back());
+      if (static_cast<std::uint64_t>(status.st_size) < files_.back().size)
+        throw LogChanged(files_.back().path.string() + " has become shorter");
+    }
+    const bool longer = !files_.empty() && static_cast<std::uint64_t>(status.st_size) > files_.back().size;
+    if (!longer && !directory_changed()) return {};
+    return take_in(State(shelf_->newest()), false);
+  }
+
+  fs::path directory_;
+  CorpusOptions options_;
+  std::shared_ptr<LogSpace> space_;
+  std::vector<LogFile> files_;
+  Shelf* shelf_ = nullptr;
+  NamedRepos named_;
+  std::vector<std::function<void(const View&, const View&)>> listeners_;
+  std::vector<Problem> problems_;
+  std::uint64_t problem_count_ = 0;
+  std::optional<Problem> torn_;
+  std::string snapshot_refused_;
+
+ private:
+  /// Whether there may be other files in it than those that are known. Its time is not worth much when it is new: more
+  /// may happen within what the clock can tell apart.
+  bool directory_changed() {
+    struct stat status {};
+    if (::stat(directory_.c_str(), &status) != 0)
+      throw std::system_error(errno, std::generic_category(), "cannot look at " + directory_.string());
+    const auto time = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+    const bool same = time == listed_at_;
+    listed_at_ = time;
+    constexpr auto kTrusted = std::chrono::seconds(2);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    if (now - time < kTrusted) listed_at_ = {};
+    return !same;
+  }
+
+  /// What is in the directory beyond what is known. Throws LogChanged.
+  std::vector<LogFile> new_files() {
+    std::vector<LogFile> fresh;
+    std::size_t known = 0;
+    for (const fs::path& path : log_files(directory_)) {
+      if (known == files_.size()) {
+        fresh.push_back(open_log(path));
+        continue;
+      }
+      const LogFile& before = files_[known++];
+      struct stat status {};
+      if (::stat(path.c_str(), &status) != 0 || path != before.path || status.st_ino != before.inode ||
+          status.st_dev != before.device)
+        throw LogChanged("there is another file than before in the place of " + before.path.string());
+      const bool is_last = known == files_.size();
+      const auto size = static_cast<std::uint64_t>(status.st_size);
+      if (size < before.size) throw LogChanged(path.string() + " has become shorter");
+      if (size > before.size && !is_last) throw LogChanged(path.string() + " has become longer, and is not the last");
+    }
+    if (known < files_.size()) throw LogChanged(files_[known].path.string() + " is not there any more");
+    return fresh;
+  }
+
+  std::string_view bytes_of(const LogFile& file) const {
+    return {space_->at(file.begin), static_cast<std::size_t>(file.size)};
+  }
+
+  Progress take_in(State next, bool first) {
+    directory_changed();
+    std::vector<LogFile> fresh = new_files();
+    // What the last file has got since then; from now on it is not the last any more if there are others.
+    std::vector<std::pair<LogFile*, std::uint64_t>> grown;
+    if (!files_.empty()) {
+      LogFile& last = files_.back();
+      const auto size = static_cast<std::uint64_t>(status_of(last).st_size);
+      space_->extend(last.fd, size, last.path);
+      last.size = std::max(last.size, size);
+      if (last.size > last.applied) grown.emplace_back(&last, last.applied);
+    }
+    const std::size_t known = files_.size();
+    for (LogFile& file : fresh) {
+      file.size = static_cast<std::uint64_t>(status_of(file).st_size);
+      file.begin = space_->add(file.fd, file.size, file.path);
+      files_.push_back(std::move(file));
+    }
+    // The vector may have moved.
+    if (!grown.empty()) grown.front().first = &files_[known - 1];
+    for (std::size_t i = known; i < files_.size(); ++i) grown.emplace_back(&files_[i], 0);
+    std::vector<LogPiece> pieces;
+    for (const auto& [file, from] : grown)
+      for (LogPiece& piece : pieces_of(bytes_of(*file), from, file == &files_.back(), kPiece))
+        pieces.push_back(std::move(piece));
+    return apply(std::move(next), pieces, first);
+  }
+
+  Progress apply(State next, std::vector<LogPiece>& pieces, bool first) {
+    ++next.batch;
+    GithubApplier github(next, options_.compat);
+    GitApplier git(next, named_, options_.compat);
+    github.begin_batch(first);
+    git.begin_batch(first);
+    const std::size_t named_before = named_.size();
+    load_pieces(pieces, *space_, github, git, options_.threads);
+    git.finish();
+    if (named_.size() != named_before || first)
+      for (const auto& [name, refs] : named_) github.see_repo(refs.first, refs.second);
+    const Progress progress = settle(pieces, next);
+    auto pinned = std::make_unique<PinnedState>(std::move(next));
+    if (shelf_ == nullptr) {
+      shelf_ = Shelf::make(std::move(pinned));
+      return progress;
+    }
+    if (progress.mutations == 0) return progress;
+    const View before(shelf_->pin());
+    shelf_->publish(std::move(pinned));
+    const View after(shelf_->pin());
+    for (const auto& listener : listeners_) listener(before, after);
+    return progress;
+  }
+
+  /// What has been read is known from here on.
+  Progress settle(std::vector<LogPiece>& pieces, State& next) {
+    Progress progress;
+    torn_.reset();
+    for (LogPiece& piece : pieces) {
+      progress.mutations += piece.digest.mutations;
+      LogFile& file = *std::find_if(files_.begin(), files_.end(),
+                                    [&](const LogFile& f) { return space_->at(f.begin) == piece.file.data(); });
+      progress.bytes += piece.real_end - std::min(file.applied, piece.real_end);
+      file.applied = piece.real_end;
+      if (piece.torn) torn_ = Problem{file.path, piece.real_end, *piece.torn};
+      std::vector<Digest::Fault> faults = std::move(piece.digest.faults);
+      std::move(piece.digest.github_faults.begin(), piece.digest.github_faults.end(), std::back_inserter(faults));
+      std::sort(faults.begin(), faults.end(),
+                [](const Digest::Fault& a, const Digest::Fault& b) { return a.position < b.position; });
+      problem_count_ += faults.size();
+      for (Digest::Fault& fault : faults)
+        if (problems_.size() < kMaxProblems)
+          problems_.push_back({file.path, fault.position - file.begin, std::move(fault.why)});
+    }
+    next.mutations += progress.mutations;
+    return progress;
+  }
+
+  std::chrono::nanoseconds listed_at_{0};
+};
+
+Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)
+    : impl_(std::make_unique<Impl>(directory, options)) {}
+Corpus::~Corpus() = default;
+
+View Corpus::view() const noexcept { return View(impl_->shelf_->pin()); }
+Progress Corpus::update() { return impl_->update(); }
+
+void Corpus::on_update(std::function<void(const View&, const View&)> listener) {
+  impl_->listeners_.push_back(std::move(listener));
+}
+
+const std::vector<Problem>& Corpus::problems() const noexcept { return impl_->problems_; }
+std::uint64_t Corpus::problem_count() const noexcept { return impl_->problem_count_; }
+const std::optional<Problem>& Corpus::torn() const noexcept { return impl_->torn_; }
+bool Corpus::log_damaged() const noexcept { return impl_->space_->damaged(); }
+const std::string& Corpus::snapshot_refused() const noexcept { return impl_->snapshot_refused_; }
+void Corpus::save(const fs::path&) const {}
+
+}  // namespace maintner
