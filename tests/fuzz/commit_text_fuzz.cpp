@@ -36,7 +36,7 @@ void look_at_message(std::string_view message) {
     require_within(line.label, message);
     require_within(line.voter, message);
   });
-  maintner::status_in(message);
+  maintner::summary_in(message);
   maintner::work_in_progress_in(message);
 }
 

@@ -53,24 +53,43 @@ void stumble_elsewhere(const std::filesystem::path& file) {
 
 }  // namespace
 
-TEST_CASE("files are mapped one behind the other, and a position is enough to find a byte") {
+TEST_CASE("files lie one behind the other, each in one piece, and a position is enough to find a byte") {
   testing::TempDir temp;
   LogSpace space;
   std::vector<std::string_view> views;
-  for (const std::size_t size : {1, 4096, 4097, 100'000}) {
+  for (const std::size_t size : {0, 1, 4096, 4097, 100'000}) {
     testing::write_file(temp / "f", std::string(size, 'a'));
     const UniqueFd fd = open_file(temp / "f");
-    views.push_back(space.map(fd, size, temp / "f"));
+    const std::uint64_t begin = space.add(fd, size, temp / "f");
+    views.emplace_back(space.at(begin), size);
     std::filesystem::remove(temp / "f");
-    CHECK(views.back().size() == size);
   }
   for (const std::string_view view : views) {
     CHECK(all_are(view, 'a'));
     CHECK(space.at(space.position_of(view.data())) == view.data());
     CHECK(space.position_of(view.data()) < LogSpace::kCapacity);
   }
-  CHECK(space.map(UniqueFd(), 0, "nothing").empty());
-  CHECK_THROWS_AS(space.map(UniqueFd(), 1, "nothing"), std::system_error);
+  CHECK_THROWS_AS(space.add(UniqueFd(), 1, "nothing"), std::system_error);
+}
+
+TEST_CASE("the last file grows where it lies") {
+  testing::TempDir temp;
+  const auto file = temp / "log";
+  testing::write_file(file, "");
+  const UniqueFd fd = open_file(file);
+  LogSpace space;
+  const std::uint64_t begin = space.add(fd, 0, file);
+  std::string content;
+  for (int i = 0; i < 300; ++i) {
+    content += std::string(static_cast<std::size_t>(i) * 7, static_cast<char>('a' + i % 26));
+    testing::write_file(file, content);
+    space.extend(fd, content.size(), file);
+    CHECK(std::string_view(space.at(begin), content.size()) == content);
+  }
+  CHECK_THROWS_WITH(space.extend(fd, content.size() + 1, file), doctest::Contains("has become shorter"));
+  const std::uint64_t next = space.add(fd, content.size(), file);
+  CHECK(next >= begin + content.size());
+  CHECK(std::string_view(space.at(next), content.size()) == content);
 }
 
 TEST_CASE("what is kept never moves") {
@@ -87,7 +106,7 @@ TEST_CASE("what is kept never moves") {
 }
 
 TEST_CASE("a space that is full says so") {
-  LogSpace space(3 << 20);
+  LogSpace space(6 << 20);
   CHECK(space.keep(std::string(2 << 20, 'x')).size() == 2 << 20);
   CHECK_THROWS_AS(space.keep(std::string(2 << 20, 'x')), std::system_error);
   CHECK(space.keep("x") == "x");
@@ -99,7 +118,7 @@ TEST_CASE("a file that is cut while it is mapped kills nobody, and is told") {
   testing::write_file(file, std::string(100'000, 'a'));
   LogSpace space, other;
   const UniqueFd fd = open_file(file);
-  const std::string_view view = space.map(fd, 100'000, file);
+  const std::string_view view(space.at(space.add(fd, 100'000, file)), 100'000);
   CHECK(all_are(view, 'a'));
   REQUIRE(::ftruncate(fd.get(), 4096) == 0);
   CHECK_FALSE(space.damaged());
@@ -109,7 +128,8 @@ TEST_CASE("a file that is cut while it is mapped kills nobody, and is told") {
   CHECK(space.damaged());
   CHECK_FALSE(other.damaged());
   CHECK(all_are(view.substr(0, 4096), 'a'));
-  CHECK(all_are(view.substr(4096), '\0'));
+  // The last page is a copy.
+  CHECK(all_are(view.substr(4096, 90'000), '\0'));
 }
 
 TEST_CASE("many threads may stumble over the same cut") {
@@ -119,7 +139,7 @@ TEST_CASE("many threads may stumble over the same cut") {
   testing::write_file(file, std::string(kSize, 'a'));
   LogSpace space;
   const UniqueFd fd = open_file(file);
-  const std::string_view view = space.map(fd, kSize, file);
+  const std::string_view view(space.at(space.add(fd, kSize, file)), kSize);
   REQUIRE(::ftruncate(fd.get(), 0) == 0);
   std::atomic<int> zero{0};
   std::vector<std::thread> threads;

@@ -30,19 +30,20 @@ std::string edits(const std::string& lines) {
 }  // namespace
 
 TEST_CASE("a change's status is that of the first line that has one") {
-  CHECK(status_in("x\n\nStatus: merged\n") == ChangeStatus::merged);
-  CHECK(status_in("x\n\nStatus: abandoned\n") == ChangeStatus::abandoned);
-  CHECK(status_in("x\n\nStatus: draft\n") == ChangeStatus::draft);
-  CHECK(status_in("x\n\nStatus: newish\n") == ChangeStatus::new_);
-  CHECK_FALSE(status_in("x\n\nStatus: other\nStatus: merged\n"));
-  CHECK_FALSE(status_in("Status: merged\n"));
-  CHECK_FALSE(status_in(""));
+  CHECK(summary_in("x\n\nStatus: merged\n").status == ChangeStatus::merged);
+  CHECK(summary_in("x\n\nStatus: abandoned\n").status == ChangeStatus::abandoned);
+  CHECK(summary_in("x\n\nStatus: draft\n").status == ChangeStatus::draft);
+  CHECK(summary_in("x\n\nStatus: newish\n").status == ChangeStatus::new_);
+  CHECK_FALSE(summary_in("x\n\nStatus: other\nStatus: merged\n").status);
+  CHECK_FALSE(summary_in("Status: merged\n").status);
+  CHECK_FALSE(summary_in("").status);
   CHECK(name_of(ChangeStatus::new_) == "new");
 }
 
 TEST_CASE("what else a meta commit says of its change") {
-  CHECK(makes_private("x\n\nPrivate: true\n"));
-  CHECK_FALSE(makes_private("x\n\nPrivate: true"));
+  CHECK(summary_in("x\n\nPrivate: true\n").is_private == true);
+  CHECK(summary_in("x\n\nPrivate: false\n").is_private == false);
+  CHECK_FALSE(summary_in("x\n\nPrivate: true").is_private);
   CHECK(branch_in("x\n\nBranch: refs/heads/master\n") == "master");
   CHECK(branch_in("x\n\nBranch: refs/meta/config\n") == "refs/meta/config");
   CHECK(branch_in("x").empty());

@@ -13,9 +13,8 @@ namespace maintner {
 
 namespace {
 
-struct ChangeRef {
-  std::int32_t number = 0, version = 0;  ///< version 0: the meta branch
-};
+/// Commits of which the index is asked for ahead, so that memory has the time to answer.
+constexpr std::size_t kAhead = 8;
 
 bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -59,7 +58,15 @@ void GitApplier::begin_batch(bool first) {
 
 void GitApplier::apply(const Digest& digest) {
   std::uint32_t current = kNone;
+  std::size_t ahead = 0;
   for (const GitStep& step : digest.git) {
+    if (step.what == GitStep::What::commit) {
+      for (; ahead < std::min<std::size_t>(step.index + kAhead, digest.commits.size()); ++ahead) {
+        const CommitDigest& commit = digest.commits[ahead];
+        git_.commit_index.prefetch(bits_of(commit.hash));
+        if (commit.parents_count > 0) git_.commit_index.prefetch(bits_of(digest.hashes[commit.parents_begin]));
+      }
+    }
     switch (step.what) {
       case GitStep::What::project:
         current = step.text.empty() ? kNone : project(step.text);

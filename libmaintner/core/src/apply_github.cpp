@@ -50,6 +50,7 @@ bool holds(std::span<const std::uint32_t> numbers, std::uint32_t number) {
 }  // namespace
 
 void GithubApplier::begin_batch(bool first) {
+  first_ = first;
   std::apply([&](auto&... table) { (table.begin_batch(state_.batch), ...); },
              std::tie(github_.users, github_.teams, github_.labels, github_.milestones, github_.repos, github_.issues));
   std::apply([&](auto&... lists) { (lists.begin_batch(first), ...); },

@@ -46,11 +46,14 @@ class GithubApplier {
   void see_team(const GithubTeam& team);
 
   Ref ref_of(std::string_view text) const { return state_.ref_of(text); }
-  bool is(Ref stored, std::string_view text) const { return state_.text(stored) == text; }
+  /// Whether `text` is what is `stored` already. To look would cost more than to store it again, as long as that does
+  /// not make a row for it.
+  bool is(Ref stored, std::string_view text) const { return !first_ && state_.text(stored) == text; }
 
   State& state_;
   GithubState& github_;
   const bool compat_;
+  bool first_ = false;
 };
 
 }  // namespace maintner

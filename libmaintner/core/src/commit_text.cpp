@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstring>
 
 #include "decimal.h"
 
@@ -12,14 +13,24 @@ namespace {
 
 constexpr std::size_t kHexSize = 40;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+constexpr auto kHexDigits = [] {
+  std::array<std::int8_t, 256> digits{};
+  digits.fill(-1);
+  for (int i = 0; i < 10; ++i) digits[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
+  for (int i = 0; i < 6; ++i) {
+    digits[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
+    digits[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
+  }
+  return digits;
+}();
+
+int hex_digit(char c) { return kHexDigits[static_cast<unsigned char>(c)]; }
 
 bool is_hash(std::string_view hex) {
-  return hex.size() == kHexSize && std::all_of(hex.begin(), hex.end(), [](char c) { return hex_digit(c) >= 0; });
+  if (hex.size() != kHexSize) return false;
+  int all = 0;
+  for (const char c : hex) all |= hex_digit(c);
+  return all >= 0;
 }
 
 std::string_view hash_in(std::string_view line, std::string_view of) {
@@ -34,8 +45,11 @@ constexpr std::array<std::string_view, 19> kWideSpaces = {
 
 bool is_narrow_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
 std::size_t space_at_begin(std::string_view text) {
   if (is_narrow_space(text.front())) return 1;
+  if (is_ascii(text.front())) return 0;
   for (const std::string_view space : kWideSpaces)
     if (text.starts_with(space)) return space.size();
   return 0;
@@ -43,6 +57,7 @@ std::size_t space_at_begin(std::string_view text) {
 
 std::size_t space_at_end(std::string_view text) {
   if (is_narrow_space(text.back())) return 1;
+  if (is_ascii(text.back())) return 0;
   for (const std::string_view space : kWideSpaces)
     if (text.ends_with(space)) return space.size();
   return 0;
@@ -112,14 +127,16 @@ PersonAndTime parse_person(std::string_view line) {
 }
 
 CommitText parse_commit(std::string_view raw) {
-  const std::size_t blank = raw.find("\n\n");
-  if (blank == raw.npos || blank == 0) throw CommitError("a commit without a blank line behind its head");
   CommitText commit;
-  commit.message = raw.substr(blank + 2);
-  std::string_view head = raw.substr(0, blank + 1);
-  while (!head.empty()) {
-    std::string_view line = head.substr(0, head.find('\n'));
-    head.remove_prefix(line.size() + 1);
+  std::string_view rest = raw;
+  while (true) {
+    const std::size_t end = rest.find('\n');
+    // The blank line ends the head; it is not the first.
+    if (end == rest.npos || (end == 0 && rest.size() == raw.size()))
+      throw CommitError("a commit without a blank line behind its head");
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    if (line.empty()) break;
     const auto is = [&line](std::string_view key) {
       if (!line.starts_with(key)) return false;
       line.remove_prefix(key.size());
@@ -137,6 +154,7 @@ CommitText parse_commit(std::string_view raw) {
       commit.hg = line;
     }
   }
+  commit.message = rest;
   return commit;
 }
 
@@ -186,8 +204,13 @@ std::optional<LineValue> line_value(std::string_view text, std::string_view pref
 }
 
 std::string_view footer_of(std::string_view message) noexcept {
-  const std::size_t blank = message.rfind("\n\n");
-  return blank == message.npos ? std::string_view() : message.substr(blank + 2);
+  for (std::size_t end = message.size(); end > 0;) {
+    const auto* const found = static_cast<const char*>(::memrchr(message.data(), '\n', end));
+    if (found == nullptr) break;
+    end = static_cast<std::size_t>(found - message.data());
+    if (end > 0 && message[end - 1] == '\n') return message.substr(end + 1);
+  }
+  return {};
 }
 
 std::string_view summary_of(std::string_view message) noexcept {

@@ -72,10 +72,11 @@ bool is_sorted_diff(std::string_view diff) {
 }
 
 std::uint8_t meta_mark(std::string_view message) {
+  const MetaSummary summary = summary_in(message);
   std::uint8_t mark = 0;
-  if (const auto status = status_in(message)) mark = static_cast<std::uint8_t>(static_cast<unsigned>(*status) + 1);
-  if (const auto is_private = private_in(message)) mark |= *is_private ? MetaMark::kPrivate : MetaMark::kNotPrivate;
-  if (has_labels(message)) mark |= MetaMark::kLabels;
+  if (summary.status) mark = static_cast<std::uint8_t>(static_cast<unsigned>(*summary.status) + 1);
+  if (summary.is_private) mark |= *summary.is_private ? MetaMark::kPrivate : MetaMark::kNotPrivate;
+  if (summary.has_labels) mark |= MetaMark::kLabels;
   return mark;
 }
 

@@ -32,6 +32,10 @@ class HashIndex {
       if (number < size && is_it(number)) return number;
     }
   }
+  /// Somebody will ask for it soon.
+  void prefetch(std::uint64_t hash) const noexcept {
+    __builtin_prefetch(&slots_->entries()[place(hash) & slots_->mask]);
+  }
   void add(std::uint64_t hash, std::uint32_t number) {
     if ((slots_->used + 1) * 4 > (slots_->mask + 1) * 3) grow(2 * (slots_->mask + 1));
     put(*slots_, hash, number);

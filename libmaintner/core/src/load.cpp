@@ -23,7 +23,7 @@ class Loading {
         git_(git),
         is_read_(pieces.size()),
         left_(pieces.size(), 2),
-        ahead_(threads + 1) {}
+        ahead_(2 * threads) {}
 
   void work() {
     std::unique_lock lock(mutex_);

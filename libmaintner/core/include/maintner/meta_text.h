@@ -16,12 +16,15 @@ enum class ChangeStatus : std::uint8_t { merged, abandoned, draft, new_ };
 /// "merged", "abandoned", "draft", "new".
 std::string_view name_of(ChangeStatus status) noexcept;
 
-/// That of the first "Status:" line below the first line; nothing if it has none, or one of another kind.
-std::optional<ChangeStatus> status_in(std::string_view message) noexcept;
-/// Whether it makes the change a private one, or one that is not; nothing if it says nothing of that.
-std::optional<bool> private_in(std::string_view message) noexcept;
-/// Whether it has a label's line.
-bool has_labels(std::string_view message) noexcept;
+/// What concerns the change as a whole.
+struct MetaSummary {
+  /// That of the first "Status:" line below the first line; nothing if there is none, or it is of another kind.
+  std::optional<ChangeStatus> status;
+  /// Whether it makes the change a private one, or one that is not; nothing if it says nothing of that.
+  std::optional<bool> is_private;
+  bool has_labels = false;  ///< whether there is a label's line
+};
+MetaSummary summary_in(std::string_view message) noexcept;
 /// That of the "Branch:" line, without "refs/heads/"; empty if there is none.
 std::string_view branch_in(std::string_view message) noexcept;
 /// What the "Work-in-progress:" line says; nothing if that is neither "true" nor "false".
