@@ -1,6 +1,6 @@
 // How long it takes to have a corpus, and to read all that is in it.
 //
-//   maintner_load [--threads N] [--snapshot FILE] DIRECTORY
+//   maintner_load [--threads N] [--snapshot FILE] [--save FILE] DIRECTORY
 //
 // The sum is an FNV-1a of 64 bits over the sums of all texts, each FNV-1a of its own; those of GitHub's part and of
 // git's and Gerrit's are made side by side, if there are two threads, and put together last.
@@ -115,13 +115,15 @@ std::uint64_t sum_of_git(const View& view) {
 
 int main(int argc, char** argv) {
   CorpusOptions options;
-  std::string directory;
+  std::string directory, save;
   for (int i = 1; i < argc; ++i) {
     const std::string_view arg = argv[i];
     if (arg == "--threads" && i + 1 < argc)
       options.threads = static_cast<unsigned>(std::stoul(argv[++i]));
     else if (arg == "--snapshot" && i + 1 < argc)
       options.snapshot = argv[++i];
+    else if (arg == "--save" && i + 1 < argc)
+      save = argv[++i];
     else
       directory = arg;
   }
@@ -131,6 +133,9 @@ int main(int argc, char** argv) {
   const Corpus corpus(directory, options);
   const double loaded = since(), loaded_cpu = cpu_seconds();
   const View view = corpus.view();
+  const auto repo = view.github().repo("golang", "go");
+  const auto issue = repo ? repo->issue(1000) : std::nullopt;
+  std::printf("first answer (\"%.20s\") after %.4f s\n", issue ? std::string(issue->title()).c_str() : "none", since());
   Sum all;
   const auto launch = options.threads == 1 ? std::launch::deferred : std::launch::async;
   auto github = std::async(launch, sum_of_github, view);
@@ -143,4 +148,9 @@ int main(int argc, char** argv) {
   std::printf("anonymous memory: peak %ld KiB, now %ld KiB; sum %016llx; %llu problems %s\n", peak.kib(),
               status_kib("RssAnon:"), static_cast<unsigned long long>(all.value()),
               static_cast<unsigned long long>(corpus.problem_count()), corpus.snapshot_refused().c_str());
+  if (save.empty()) return 0;
+  const double before_save = since();
+  corpus.save(save);
+  std::printf("saved in %.3f s, %ju bytes\n", since() - before_save,
+              static_cast<std::uintmax_t>(std::filesystem::file_size(save)));
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include <atomic>
+#include <csignal>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -12,6 +13,21 @@
 namespace io {
 
 struct EventLoop::Impl {
+  Impl() = default;
+  ~Impl() {
+    if (!takes_hangups) return;
+    // In this thread none arrives between the two.
+    sigset_t hangup, before;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    ::pthread_sigmask(SIG_BLOCK, &hangup, &before);
+    signal_sets.clear();
+    ::signal(SIGHUP, SIG_IGN);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   // An io_context that ran out of work says "stopped" as well; only stop() shall keep it from running on.
   void wake() {
     if (context.stopped() && !stop_asked) context.restart();
@@ -27,6 +43,7 @@ struct EventLoop::Impl {
 
   asio::io_context context{1};
   std::atomic<bool> stop_asked = false;
+  bool takes_hangups = false;
   std::vector<std::unique_ptr<asio::signal_set>> signal_sets;
 };
 
@@ -75,6 +92,7 @@ void EventLoop::stop() {
 void EventLoop::on_signals(const std::vector<int>& signals, std::function<void(int)> on_signal) {
   auto set = std::make_unique<asio::signal_set>(impl_->context);
   for (const int signal : signals) set->add(signal);
+  for (const int signal : signals) impl_->takes_hangups = impl_->takes_hangups || signal == SIGHUP;
   asio::signal_set& kept = *set;
   impl_->signal_sets.push_back(std::move(set));
   impl_->wait_for_signal(kept, std::make_shared<std::function<void(int)>>(std::move(on_signal)));

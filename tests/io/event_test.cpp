@@ -171,3 +171,19 @@ TEST_CASE("an event loop reports signals, each time they come") {
   world.loop.run();
   CHECK(got == 2);
 }
+
+TEST_CASE("a loop that has gone leaves SIGHUP ignored, if it took it") {
+  const auto has_action = [](int signal, void (*wanted)(int)) {
+    struct sigaction action {};
+    ::sigaction(signal, nullptr, &action);
+    return action.sa_handler == wanted;
+  };
+  {
+    io::EventLoop loop;
+    loop.on_signals({SIGHUP, SIGUSR1}, [](int) {});
+    CHECK_FALSE(has_action(SIGHUP, SIG_DFL));
+  }
+  CHECK(has_action(SIGHUP, SIG_IGN));
+  CHECK(has_action(SIGUSR1, SIG_DFL));
+  ::signal(SIGHUP, SIG_DFL);
+}

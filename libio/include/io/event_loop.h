@@ -32,7 +32,8 @@ class EventLoop {
   void stop();
 
   /// Calls `on_signal` on the loop each time one of `signals` (SIGINT, SIGTERM, ...) arrives, until the
-  /// loop is destroyed. It replaces the signals' default actions. From then on run() only returns after stop().
+  /// loop is destroyed. It replaces the signals' default actions, and SIGHUP is ignored afterwards: it asks a program
+  /// that ends for something, and must not kill it. From then on run() only returns after stop().
   void on_signals(const std::vector<int>& signals, std::function<void(int)> on_signal);
 
  private:

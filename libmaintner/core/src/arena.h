@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 
@@ -60,7 +61,8 @@ class Reserved {
 /// Rows with a number each, from 0 on. Only the last ones, which nobody else has been told of, may still be written.
 template <class Row>
 class Arena {
-  static_assert(std::is_trivially_copyable_v<Row>);
+  // Nothing between the members: a row's bytes are the same whenever it is.
+  static_assert(std::is_trivially_copyable_v<Row> && std::has_unique_object_representations_v<Row>);
 
  public:
   Arena() : bytes_(kCapacity) {}
@@ -71,6 +73,8 @@ class Arena {
   std::span<const Row> slice(std::uint32_t begin, std::uint32_t count) const noexcept {
     return {rows() + begin, count};
   }
+
+  std::string_view bytes() const noexcept { return {bytes_.begin(), std::size_t{size_} * sizeof(Row)}; }
 
   /// Room for `count` rows, of zero bytes; returns the first one's number. Throws std::system_error.
   std::uint32_t grow(std::uint32_t count) {

@@ -20,6 +20,7 @@
 #include "apply_github.h"
 #include "load.h"
 #include "pinned_state.h"
+#include "snapshot.h"
 
 namespace maintner {
 
@@ -64,6 +65,10 @@ LogFile open_log(const fs::path& path) {
 struct Corpus::Impl {
   Impl(fs::path directory, CorpusOptions options) : directory_(std::move(directory)), options_(std::move(options)) {
     if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
+    if (!options_.snapshot.empty() && take_snapshot()) {
+      update();
+      return;
+    }
     State first;
     space_ = first.space;
     take_in(std::move(first), true);
@@ -80,7 +85,8 @@ struct Corpus::Impl {
         throw LogChanged(files_.back().path.string() + " has become shorter");
     }
     const bool longer = !files_.empty() && static_cast<std::uint64_t>(status.st_size) > files_.back().size;
-    if (!longer && !directory_changed()) return {};
+    const bool more = !files_.empty() && !torn_ && files_.back().size > files_.back().applied;
+    if (!longer && !more && !directory_changed()) return {};
     return take_in(State(shelf_->newest()), false);
   }
 
@@ -96,7 +102,86 @@ struct Corpus::Impl {
   std::optional<Problem> torn_;
   std::string snapshot_refused_;
 
+  void save(const fs::path& file) const {
+    Snapshot snapshot;
+    snapshot.compat = options_.compat;
+    snapshot.problem_count = problem_count_;
+    for (const LogFile& log : files_) {
+      const struct stat status = status_of(log);
+      SnapshotFile& saved = snapshot.files.emplace_back();
+      saved.name = log.path.filename().string();
+      saved.inode = log.inode;
+      saved.mtime = mtime_of(status);
+      saved.size = log.size;
+      saved.applied = log.applied;
+      saved.begin = log.begin;
+      sum_ends(bytes_of(log), saved);
+      saved.all = checksum(bytes_of(log));
+    }
+    for (const Problem& problem : problems_) {
+      const auto log =
+          std::find_if(files_.begin(), files_.end(), [&](const LogFile& each) { return each.path == problem.file; });
+      snapshot.problems.push_back({static_cast<std::size_t>(log - files_.begin()), problem.offset, problem.why});
+    }
+    const View pinned(shelf_->pin());
+    write_snapshot(shelf_->newest(), snapshot, file);
+  }
+
  private:
+  static std::int64_t mtime_of(const struct stat& status) {
+    return status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec;
+  }
+  static void sum_ends(std::string_view bytes, SnapshotFile& file) {
+    file.first = checksum(bytes.substr(0, kFileEnds));
+    file.last = checksum(bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), kFileEnds)));
+  }
+
+  /// False if there is none that can be used.
+  bool take_snapshot() {
+    State state;
+    space_ = state.space;
+    try {
+      const Snapshot snapshot = read_snapshot(options_.snapshot, state, options_.threads,
+                                              [this](const Snapshot& head) { open_as_then(head); });
+      for (const SnapshotProblem& problem : snapshot.problems)
+        problems_.push_back({files_[problem.file].path, problem.offset, problem.why});
+      problem_count_ = snapshot.problem_count;
+      shelf_ = Shelf::make(std::make_unique<PinnedState>(std::move(state)));
+      return true;
+    } catch (const SnapshotRefused& error) {
+      snapshot_refused_ = error.what();
+    } catch (const std::system_error& error) {
+      snapshot_refused_ = error.what();
+    }
+    files_.clear();
+    return false;
+  }
+
+  /// Opens the log's files, as far as they are what a snapshot was made of. Throws SnapshotRefused.
+  void open_as_then(const Snapshot& snapshot) {
+    if (snapshot.compat != options_.compat) throw SnapshotRefused("it was made with another value of compat");
+    const std::vector<fs::path> paths = log_files(directory_);
+    for (std::size_t i = 0; i < snapshot.files.size(); ++i) {
+      const SnapshotFile& then = snapshot.files[i];
+      if (i == paths.size() || paths[i].filename() != then.name)
+        throw SnapshotRefused("the log has other files than then: " + then.name + " is not there, or not in its place");
+      LogFile file = open_log(paths[i]);
+      const struct stat status = status_of(file);
+      const auto size = static_cast<std::uint64_t>(status.st_size);
+      const bool last = i + 1 == snapshot.files.size();
+      const bool same =
+          file.inode == then.inode && (last ? size >= then.size : size == then.size && mtime_of(status) == then.mtime);
+      file.begin = space_->add(file.fd, size, file.path);
+      file.size = size;
+      file.applied = then.applied;
+      SnapshotFile now;
+      if (same) sum_ends(bytes_of(file).substr(0, then.size), now);
+      if (!same || now.first != then.first || now.last != then.last || file.begin != then.begin)
+        throw SnapshotRefused(then.name + " is not what it was then");
+      files_.push_back(std::move(file));
+    }
+  }
+
   /// Whether there may be other files in it than those that are known. Its time is not worth much when it is new: more
   /// may happen within what the clock can tell apart.
   bool directory_changed() {
@@ -235,6 +320,6 @@ std::uint64_t Corpus::problem_count() const noexcept { return impl_->problem_cou
 const std::optional<Problem>& Corpus::torn() const noexcept { return impl_->torn_; }
 bool Corpus::log_damaged() const noexcept { return impl_->space_->damaged(); }
 const std::string& Corpus::snapshot_refused() const noexcept { return impl_->snapshot_refused_; }
-void Corpus::save(const fs::path&) const {}
+void Corpus::save(const fs::path& file) const { impl_->save(file); }
 
 }  // namespace maintner

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "arena.h"
 
@@ -49,7 +50,8 @@ class HashIndex {
 
   std::uint64_t capacity() const noexcept { return slots_->mask + 1; }
   std::uint64_t used() const noexcept { return slots_->used; }
-  const char* bytes() const noexcept { return slots_->memory.begin(); }
+  std::string_view bytes() const noexcept { return {slots_->memory.begin(), capacity() * sizeof(Entry)}; }
+  static constexpr std::size_t kRowSize = sizeof(std::uint64_t);
   /// Takes a table from a file; `capacity` is a power of two.
   void map(int fd, std::uint64_t offset, std::uint64_t capacity, std::uint64_t used) {
     slots_ = std::make_shared<Slots>(capacity, fd, offset);

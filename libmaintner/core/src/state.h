@@ -76,6 +76,7 @@ struct RepoRow {
   Ref owner, name;
   List issues;              ///< of numbers of rows, sorted by the issues' numbers
   List labels, milestones;  ///< of numbers of rows
+  std::uint32_t unused;
 };
 struct IssueRow {
   enum Flag : std::uint8_t { not_exist = 1, closed = 2, locked = 4, pull_request = 8 };
@@ -90,11 +91,11 @@ struct IssueRow {
   List comments, events, reviews;
   StoredTime created, updated, closed_at, events_until;
   StoredTime comments_as_of, events_as_of, reviews_as_of;
-  /// Ids over these are new.
-  std::int64_t largest_comment = 0, largest_event = 0, largest_review = 0;
   std::uint8_t flags = 0;
   MilestoneKnown milestone_known = MilestoneKnown::unknown;
   std::uint16_t unused = 0;
+  /// Ids over these are new.
+  std::int64_t largest_comment = 0, largest_event = 0, largest_review = 0;
 
   bool is(Flag flag) const noexcept { return (flags & flag) != 0; }
   void set(Flag flag, bool value) noexcept { flags = static_cast<std::uint8_t>(value ? flags | flag : flags & ~flag); }
@@ -158,7 +159,7 @@ struct ProjectRow {
   Ref name;      ///< host/name
   List refs;     ///< sorted by name
   List changes;  ///< of numbers of rows, sorted by the changes' numbers
-  std::uint32_t commits = 0;
+  std::uint32_t commits = 0, unused = 0;
   std::uint64_t label_changes = 0;
 };
 struct RefRow {

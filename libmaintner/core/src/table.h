@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "arena.h"
@@ -47,6 +49,9 @@ class Table {
 
   /// How many rows are there in all, also those that nothing but old copies know.
   std::uint32_t rows_used() const noexcept { return rows_->size(); }
+  /// All rows as they lie there: those of the table in order, if it is compact.
+  std::string_view bytes() const noexcept { return rows_->bytes(); }
+  static constexpr std::size_t kRowSize = sizeof(Row);
   /// Takes all rows from a file, see Arena.
   void map(int fd, std::uint64_t offset, std::uint32_t count) {
     rows_->map(fd, offset, count);
@@ -145,6 +150,8 @@ class Lists {
   }
 
   std::uint32_t items_used() const noexcept { return items_->size(); }
+  std::string_view bytes() const noexcept { return items_->bytes(); }
+  static constexpr std::size_t kRowSize = sizeof(Item);
   /// Takes all items from a file, see Arena.
   void map(int fd, std::uint64_t offset, std::uint32_t count) { items_->map(fd, offset, count); }
 
