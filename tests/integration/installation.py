@@ -28,7 +28,8 @@ int main() { std::cout << build::base::builder_key("gophers rule", "user-gopher"
 
 
 # Those whose help is apart from their program's.
-COMMANDS = {"maintlog": [(name,) for name in ("verify", "dump", "repair", "cut", "merge", "resegment")]}
+COMMANDS = {"maintlog": [(name,) for name in ("verify", "dump", "dump-corpus", "snapshot", "repair", "cut",
+                                                "merge", "resegment")]}
 
 
 def run(*command, **options):

@@ -61,6 +61,36 @@ class Maintlog(unittest.TestCase):
             self.assertIn(f"{self.first}: record at offset 0: no Mutation: ", answer.stderr)
         self.assertIn('"owner":"golang"', answer.stdout)
 
+    def test_the_corpus_is_printed_also_from_a_snapshot(self):
+        answer = maintlog("dump-corpus", self.directory)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        repo = json.loads(answer.stdout)["github"]["repos"][0]
+        self.assertEqual((repo["id"], repo["issues"][0]["number"], repo["issues"][0]["notExist"]), ("golang/go", 3, True))
+        snapshot = self.directory / "snapshot"
+        written = maintlog("snapshot", "-out", snapshot, self.directory)
+        self.assertEqual((written.returncode, written.stderr), (0, ""))
+        self.assertIn("3 mutations", written.stdout)
+        again = maintlog("dump-corpus", "-snapshot", snapshot, self.directory)
+        self.assertEqual((again.returncode, again.stderr, again.stdout), (0, "", answer.stdout))
+        self.assertEqual(maintlog("verify", "-snapshot", snapshot, self.directory).returncode, 0)
+
+        self.first.write_bytes(log_of(LABELS, b"").replace(b"golang", b"gopher"))
+        changed = maintlog("verify", "-snapshot", snapshot, self.directory)
+        self.assertEqual(changed.returncode, 1)
+        self.assertIn(f"{self.first} is not what it was", changed.stderr)
+        other = maintlog("dump-corpus", "-snapshot", snapshot, self.directory)
+        self.assertEqual(other.returncode, 0)
+        self.assertIn(f"the snapshot is not used: {self.first.name} is not what it was then", other.stderr)
+        self.assertIn("gopher/go", other.stdout)
+
+    def test_what_the_corpus_cannot_use_is_named(self):
+        self.first.write_bytes(log_of(b"\x0a\x05x", LABELS) + b"REC@")
+        answer = maintlog("dump-corpus", self.directory)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn(f"{self.first}: record at offset 0: no Mutation", answer.stderr)
+        self.assertIn(f"{self.first}: record at offset 33: truncated header", answer.stderr)
+        self.assertEqual([repo["id"] for repo in json.loads(answer.stdout)["github"]["repos"]], ["golang/go"])
+
     def test_a_torn_record_is_named_and_cut_off_on_request_and_kept(self):
         whole = self.first.read_bytes()
         self.first.write_bytes(whole + b"REC@1f+20=half")

@@ -82,9 +82,20 @@ std::optional<int> parse_logs(base::CommandLine& cli, const char* placeholder, s
 int verify(int argc, char** argv) {
   base::CommandLine cli("maintlog verify", "Reads logs to their end, and says what is wrong with them.");
   std::vector<std::string> logs;
+  fs::path snapshot;
+  cli.path("snapshot", snapshot, "FILE",
+           "compare all bytes with those that this snapshot was made of; LOG is a directory");
   cli.example("maintlog verify /var/lib/maintner", "all files of a log");
   if (const auto exit_code = parse_logs(cli, "LOG", logs, argc, argv)) return *exit_code;
   bool good = true;
+  if (!snapshot.empty()) {
+    for (const std::string& log : logs) {
+      for (const std::string& wrong : maintner::verify_snapshot(log, snapshot)) {
+        std::cerr << "maintlog: " << wrong << "\n";
+        good = false;
+      }
+    }
+  }
   std::uint64_t all_records = 0, all_bytes = 0;
   const std::vector<fs::path> files = files_of(logs);
   for (const fs::path& file : files) {
@@ -278,6 +289,8 @@ int dump_corpus(int argc, char** argv) {
   std::vector<std::string> directory, commits, ancestries;
   std::int64_t threads = 0;
   bool compat = false;
+  fs::path snapshot_file;
+  cli.path("snapshot", snapshot_file, "FILE", "of this log, to begin with; one that does not fit is said and not used");
   cli.positional(directory, "DIRECTORY", "with files maintner-*.mutlog", {.min = 1, .max = 1});
   cli.integer("threads", threads, "N", "that load; 0: as many as there are processors", 0);
   cli.toggle("compat", compat, "also where the original is wrong");
@@ -290,16 +303,34 @@ int dump_corpus(int argc, char** argv) {
     const std::size_t comma = std::min(pair.find(','), pair.size());
     questions.ancestries.emplace_back(pair.substr(0, comma), pair.substr(std::min(comma + 1, pair.size())));
   }
-  const maintner::Corpus corpus(directory.front(),
-                                {.threads = static_cast<unsigned>(threads), .compat = compat, .snapshot = {}});
+  const maintner::Corpus corpus(
+      directory.front(), {.threads = static_cast<unsigned>(threads), .compat = compat, .snapshot = snapshot_file});
   const auto complain = [](const maintner::Problem& problem) {
     std::cerr << "maintlog: " << problem.file.string() << ": record at offset " << problem.offset << ": " << problem.why
               << "\n";
   };
+  if (!corpus.snapshot_refused().empty())
+    std::cerr << "maintlog: the snapshot is not used: " << corpus.snapshot_refused() << "\n";
   for (const maintner::Problem& problem : corpus.problems()) complain(problem);
   if (corpus.torn()) complain(*corpus.torn());
   dump_corpus(corpus.view(), questions, std::cout);
   return corpus.problem_count() == 0 && !corpus.torn() && std::cout ? 0 : kExitFaults;
+}
+
+int snapshot(int argc, char** argv) {
+  base::CommandLine cli("maintlog snapshot", "Writes what a log says in all to a file that is opened in milliseconds.");
+  std::vector<std::string> directory;
+  fs::path out;
+  cli.path("out", out, "FILE", "the snapshot; one that is there is replaced");
+  cli.positional(directory, "DIRECTORY", "with files maintner-*.mutlog", {.min = 1, .max = 1});
+  cli.example("maintlog snapshot -out /var/cache/maintner.snapshot /var/lib/maintner",
+              "for the programs that use this log");
+  if (const auto exit_code = cli.parse(argc, argv)) return *exit_code;
+  if (out.empty()) return cli.usage_error("-out is needed");
+  const maintner::Corpus corpus(directory.front());
+  corpus.save(out);
+  std::cout << out.string() << ": " << corpus.view().mutations() << " mutations, " << fs::file_size(out) << " bytes\n";
+  return 0;
 }
 
 struct Command {
@@ -307,16 +338,16 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 constexpr Command kCommands[] = {
-    {"verify", verify}, {"dump", dump},           {"repair", repair},          {"cut", cut},
-    {"merge", merge},   {"resegment", resegment}, {"dump-corpus", dump_corpus}};
+    {"verify", verify}, {"dump", dump},           {"repair", repair},           {"cut", cut},
+    {"merge", merge},   {"resegment", resegment}, {"dump-corpus", dump_corpus}, {"snapshot", snapshot}};
 
 }  // namespace
 
 int main(int argc, char** argv) {
   base::CommandLine cli("maintlog", "Looks after mutation logs. COMMAND -help says more of each.");
   std::vector<std::string> words;
-  cli.positional(words, "COMMAND", "verify, dump, dump-corpus, repair, cut, merge or resegment, and what it takes",
-                 {.min = 1});
+  cli.positional(words, "COMMAND",
+                 "verify, dump, dump-corpus, snapshot, repair, cut, merge or resegment, and what it takes", {.min = 1});
   cli.example("maintlog verify /var/lib/maintner", "whether all of a log can be read");
   const std::string_view command = argc > 1 ? argv[1] : "";
   try {

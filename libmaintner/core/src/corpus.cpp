@@ -10,7 +10,6 @@
 #include <ctime>
 #include <mutex>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -21,6 +20,7 @@
 #include "load.h"
 #include "pinned_state.h"
 #include "snapshot.h"
+#include "threads.h"
 
 namespace maintner {
 
@@ -64,7 +64,7 @@ LogFile open_log(const fs::path& path) {
 
 struct Corpus::Impl {
   Impl(fs::path directory, CorpusOptions options) : directory_(std::move(directory)), options_(std::move(options)) {
-    if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
+    if (options_.threads == 0) options_.threads = processors();
     if (!options_.snapshot.empty() && take_snapshot()) {
       update();
       return;
@@ -307,6 +307,28 @@ struct Corpus::Impl {
 Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)
     : impl_(std::make_unique<Impl>(directory, options)) {}
 Corpus::~Corpus() = default;
+
+std::vector<std::string> verify_snapshot(const fs::path& directory, const fs::path& snapshot) {
+  std::vector<std::string> wrong;
+  LogSpace space;
+  for (const SnapshotFile& then : read_snapshot_head(snapshot).files) {
+    const fs::path path = directory / then.name;
+    std::error_code error;
+    if (!fs::exists(path, error)) {
+      wrong.push_back(path.string() + " is not there");
+      continue;
+    }
+    const LogFile file = open_log(path);
+    const auto size = static_cast<std::uint64_t>(status_of(file).st_size);
+    if (size < then.size) {
+      wrong.push_back(path.string() + " has become shorter");
+      continue;
+    }
+    const std::string_view bytes(space.at(space.add(file.fd, size, path)), then.size);
+    if (checksum(bytes) != then.all) wrong.push_back(path.string() + " is not what it was");
+  }
+  return wrong;
+}
 
 View Corpus::view() const noexcept { return View(impl_->shelf_->pin()); }
 Progress Corpus::update() { return impl_->update(); }

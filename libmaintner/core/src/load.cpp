@@ -7,8 +7,9 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
 #include <utility>
+
+#include "threads.h"
 
 namespace maintner {
 
@@ -58,7 +59,11 @@ class Loading {
     LogPiece& piece = pieces_[index];
     does(lock, [&] { read_piece(space_, piece); });
     is_read_[index] = true;
-    while (!failure_ && follow_ < pieces_.size() && is_read_[follow_]) check_begin(follow_++);
+    try {
+      for (; !failure_ && follow_ < pieces_.size() && is_read_[follow_]; ++follow_) check_begin(follow_);
+    } catch (const std::exception&) {
+      failure_ = std::current_exception();
+    }
     return true;
   }
 
@@ -121,11 +126,7 @@ class Loading {
 void load_pieces(std::vector<LogPiece>& pieces, LogSpace& space, GithubApplier& github, GitApplier& git,
                  unsigned threads) {
   Loading loading(pieces, space, github, git, threads);
-  std::vector<std::jthread> others;
-  for (unsigned i = 1; i < std::min<std::size_t>(threads, pieces.size()); ++i)
-    others.emplace_back([&loading] { loading.work(); });
-  loading.work();
-  others.clear();
+  in_threads(static_cast<unsigned>(std::min<std::size_t>(threads, pieces.size())), [&loading] { loading.work(); });
   loading.rethrow();
 }
 

@@ -16,7 +16,6 @@
 #include <cstring>
 #include <map>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -25,6 +24,7 @@
 #include <unistd.h>
 
 #include "sections.h"
+#include "threads.h"
 
 namespace maintner {
 
@@ -338,11 +338,7 @@ void verify(std::string_view file, const Head& head, unsigned threads) {
       }
     }
   };
-  {
-    std::vector<std::jthread> others;
-    for (unsigned i = 1; i < threads; ++i) others.emplace_back(work);
-    work();
-  }
+  in_threads(threads, work);
   if (!good) throw SnapshotRefused("it is damaged");
 }
 

@@ -54,6 +54,10 @@ struct Progress {
   std::uint64_t bytes = 0;
 };
 
+/// Compares all bytes of a log with what they were when a snapshot was made of it. Returns what is not as it was, a
+/// sentence each. Throws std::runtime_error if the snapshot cannot be read, std::system_error if the log cannot.
+std::vector<std::string> verify_snapshot(const std::filesystem::path& directory, const std::filesystem::path& snapshot);
+
 class Corpus {
  public:
   /// Loads the log in `directory`. Throws std::system_error if that cannot be read, or memory is lacking. What is wrong
