@@ -2,8 +2,8 @@
 //
 //   maintner_load [--threads N] [--snapshot FILE] [--save FILE] DIRECTORY
 //
-// The sum is an FNV-1a of 64 bits over the sums of all texts, each FNV-1a of its own; those of GitHub's part and of
-// git's and Gerrit's are made side by side, if there are two threads, and put together last.
+// The sum is an FNV-1a of 64 bits over the sums of all texts, each FNV-1a of its own; that of all commits is made
+// beside those of GitHub's part and of Gerrit's, if there are two threads, and put together with them last.
 #include <maintner/corpus.h>
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include <sys/resource.h>
 
@@ -91,7 +92,17 @@ std::uint64_t sum_of_github(const View& view) {
   return sum.value();
 }
 
-std::uint64_t sum_of_git(const View& view) {
+/// Of a vote, which outlives the sum.
+std::string_view value_text(std::int8_t value) {
+  static const std::vector<std::string> texts = [] {
+    std::vector<std::string> all;
+    for (int i = -128; i < 128; ++i) all.push_back(std::to_string(i));
+    return all;
+  }();
+  return texts[static_cast<std::size_t>(value + 128)];
+}
+
+std::uint64_t sum_of_gerrit(const View& view) {
   Sum sum;
   for (const Project& project : view.gerrit().projects()) {
     for (const Change& change : project.changes()) {
@@ -99,11 +110,16 @@ std::uint64_t sum_of_git(const View& view) {
       for (const Meta& meta : change.metas())
         for_each_label(meta.commit().message(), [&](const LabelLine& line) {
           sum.add(line.label);
-          sum.add(std::to_string(line.value));
+          sum.add(value_text(line.value));
           sum.add(line.voter);
         });
     }
   }
+  return sum.value();
+}
+
+std::uint64_t sum_of_commits(const View& view) {
+  Sum sum;
   for (const Commit& commit : view.commits()) {
     sum.add(commit.message());
     for (const File& file : commit.files()) sum.add(file.name);
@@ -138,10 +154,10 @@ int main(int argc, char** argv) {
   std::printf("first answer (\"%.20s\") after %.4f s\n", issue ? std::string(issue->title()).c_str() : "none", since());
   Sum all;
   const auto launch = options.threads == 1 ? std::launch::deferred : std::launch::async;
-  auto github = std::async(launch, sum_of_github, view);
-  const std::uint64_t git = sum_of_git(view);
-  all.add_number(github.get());
-  all.add_number(git);
+  auto commits = std::async(launch, sum_of_commits, view);
+  all.add_value(sum_of_github(view));
+  all.add_value(sum_of_gerrit(view));
+  all.add_value(commits.get());
   const double read = since(), cpu = cpu_seconds();
   std::printf("load %.3f s (%.3f of processor), traversal %.3f s (%.3f), together %.3f s, %.3f of processor\n", loaded,
               loaded_cpu, read - loaded, cpu - loaded_cpu, read, cpu);
