@@ -46,7 +46,7 @@ class Example:
     def __init__(self, library):
         section = re.search(rf"^## {library}$(.*?)^## ", PAGE.read_text(), re.MULTILINE | re.DOTALL).group(1)
         blocks = dict(re.findall(r"^```(cpp|cmake|sh)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
-        self.library, self.program, self.lists, self.command = library, blocks["cpp"], blocks["cmake"], blocks["sh"]
+        self.library, self.program, self.lists, self.command = library, blocks["cpp"], blocks["cmake"], blocks.get("sh")
         self.name = re.search(r"add_executable\((\w+)", self.lists).group(1)
 
     def write(self, folder):
@@ -144,6 +144,29 @@ class OutsidePrograms(unittest.TestCase):
                                    env=dict(os.environ, **environment))
             self.assertTrue(content.read_bytes() == gzip.decompress(packed.read_bytes()) == back.read_bytes())
             self.assertLess(packed.stat().st_size, content.stat().st_size // 2)
+
+    def test_maintner_answers_an_outside_program(self):
+        tree, prefix = self.top / "tree-maintner", self.top / "prefix" / "maintner" / "static"
+        needless = [package for package in OF_THE_FARM if package != "RapidJSON"] + ["LibArchive"]
+        configure(SOURCE, tree, "-DXBUILD_ONLY=maintner", "-DCMAKE_INSTALL_LIBDIR=lib", "-DCMAKE_UNITY_BUILD=ON",
+                  *without(*needless))
+        run("cmake", "--build", tree, "--parallel", "2")
+        run("cmake", "--install", tree, "--prefix", prefix)
+        example = Example("maintner")
+        self.assertLessEqual(len(example.program.splitlines()), 25)
+        source = self.folder(example.name, "cmake")
+        example.write(source)
+        configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={prefix}", *without(*needless, "RapidJSON"))
+        said = run("cmake", "--build", source / "build", "--verbose")
+        for text in (said, run("ldd", source / "build" / example.name)):
+            self.assertNotRegex(text, "(?i)boost|curl|grpc|libpq|libssl|libcrypto|protobuf")
+        # github_issue: golang, go, 3; two comments, 7 and 8, of user 9, "gopher".
+        payload = bytes.fromhex("0a2e0a06676f6c616e671202676f1803420e080712" "0a0809" "1206676f70686572"
+                                "420e0808120a08091206676f70686572")
+        log = self.top / "log"
+        log.mkdir()
+        (log / "maintner-2021-02-01.mutlog").write_bytes(b"REC@0+%x=%s" % (len(payload), payload))
+        self.assertEqual(run(source / "build" / example.name, log), "gopher: 2 comments\n")
 
     def test_the_tool_that_comes_with_pargzip_runs_from_its_prefix(self):
         for kind in KINDS:
