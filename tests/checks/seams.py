@@ -38,6 +38,7 @@ EXCEPTIONS = {
     ("libbuild/runs/src/run.cpp", "a socket"): "packets over a Unix socket, which no stream of libio has",
     ("libbuild/runs/src/lease_file.cpp", "the time"): "the boot clock, which several processes compare",
     ("libbuild/base/src/random.cpp", "randomness"): "the system's RandomSource, handed in from main",
+    ("tools/gostats/main.cpp", "the time"): "how long loading took, for people",
     ("tools/pargzip/main.cpp", "the time"): "handed in from here; libio's clock would bring Boost",
 }
 

@@ -7,7 +7,7 @@ import unittest
 
 from farm import programs
 
-TOOLS = ("coordinator", "buildlet", "genbuilderkey", "maintlog", "retrybuilds")
+TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "retrybuilds")
 GOOD = """\
 [coordinator]
 listen = "127.0.0.1:0"
