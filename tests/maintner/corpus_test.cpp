@@ -14,6 +14,10 @@
 #include <thread>
 #include <vector>
 
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/support.h"
@@ -370,3 +374,41 @@ TEST_CASE("readers see one view or the other, whole, while the log grows") {
   MESSAGE("views seen: ", all.size(), " of ", kUpdates);
   CHECK(all.size() > 1);
 }
+
+// A thread of which the kernel knows that it is not allowed to call it.
+#ifndef __SANITIZE_THREAD__
+TEST_CASE("who takes the newest view and asks it makes no system call") {
+  Log log;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    log.append(gerrit(kA, raw_commit("a\n"), "refs/heads/master"));
+    log.append(issue(1, "0", 1, "0"));
+    Corpus corpus(log.directory, {.threads = 1, .compat = false, .snapshot = {}});
+    std::atomic<int> views{0};
+    constexpr int kViews = 200;
+    std::thread reader([&] {
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+      for (std::uint64_t last = 0; views < kViews;) {
+        const View view = corpus.view();
+        if (view.version() == last) continue;
+        last = view.version();
+        const auto found = view.github().repo("golang", "go")->issue(1);
+        std::size_t bytes = view.commit(kA)->message().size() + view.github().user(2)->login().size();
+        for (const Comment& comment : found->comments()) bytes += comment.body.size();
+        if (bytes > 0) ++views;
+      }
+      ::syscall(SYS_exit, 0);
+    });
+    // Views come and go meanwhile. Had the reader been killed, it would never be ready.
+    for (int i = 1; i < 20'000 && views < kViews; ++i) {
+      log.append(issue(1, std::to_string(i), 1, "x"));
+      corpus.update();
+    }
+    ::_exit(views < kViews ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
