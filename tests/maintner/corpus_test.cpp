@@ -327,6 +327,35 @@ TEST_CASE("a change follows what is done to it") {
   CHECK(project.change(1234)->metas().size() == 1);
 }
 
+TEST_CASE("a corpus that follows its log for long does not grow by what is not seen any more") {
+  Log log;
+  log.append(issue(1, "0", 1, "0"));
+  Corpus corpus(log.directory, {.threads = 1, .compat = false, .snapshot = {}});
+  const View first = corpus.view();
+  const auto own_kib = [] {
+    const std::string status = testing::read_file("/proc/self/status");
+    const std::string_view name = "RssAnon:";
+    return std::stol(status.substr(status.find(name) + name.size()));
+  };
+  long kib_then = 0;
+  std::uint64_t size_then = 0;
+  for (int i = 1; i <= 60'000; ++i) {
+    log.append(issue(1, std::to_string(i), 1, "x"));
+    if (i % 3 == 0) corpus.update();
+    if (i != 30'000) continue;
+    kib_then = own_kib();
+    size_then = log.writer->size();
+  }
+  CHECK(title_of(corpus.view(), 1) == "60000");
+  CHECK(title_of(first, 1) == "0");
+  // The end of the log is in memory; 10,000 views' rows would be 3 MB.
+  const long of_log = static_cast<long>(log.writer->size() - size_then) / 1024, grown = own_kib() - kib_then;
+  MESSAGE("grown by ", grown, " KiB, the log by ", of_log);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(grown < of_log + 1500);
+#endif
+}
+
 TEST_CASE("metas that lead in a circle make nothing of it") {
   Log log;
   log.append(gerrit(kA, raw_commit("x\n"), "refs/changes/01/1/1"));

@@ -55,6 +55,7 @@ TEST_CASE("rows that were written before anybody had a copy are changed in place
   table.edit(7) = 0;
   table.edit(7) = 1;
   CHECK(table.rows_used() == 3001);
+  CHECK(table.wasted() == 1);
 }
 
 TEST_CASE("copies of lists stay what they are") {

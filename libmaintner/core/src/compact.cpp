@@ -1,4 +1,7 @@
-#include "snapshot.h"
+// How it works: each row, and each list that a row has, is copied to where nothing is between them.
+#include "compact.h"
+
+#include "sections.h"
 
 namespace maintner {
 
@@ -23,6 +26,16 @@ auto mover(const Lists<Item>& from, Lists<Item>& to) {
     const List before = list;
     to.assign(list, from[before]);
   };
+}
+
+/// Whether more is wasted than half of what is used; a little does not count.
+template <class Part>
+bool is_wasteful(const Part& part) {
+  constexpr std::uint32_t kLittle = 4096;
+  if constexpr (requires { part.rows_used(); }) return part.wasted() > part.size() / 2 + kLittle;
+  if constexpr (requires { part.items_used(); })
+    return part.wasted() > (part.items_used() - part.wasted()) / 2 + kLittle;
+  return false;
 }
 
 constexpr auto kNothing = [](auto&) {};
@@ -90,6 +103,14 @@ GitState compacted(const GitState& from) {
 }
 
 }  // namespace
+
+void tidy(State& state) {
+  bool github = false, git = false;
+  visit_github(state.github, [&](const char*, const auto& part) { github = github || is_wasteful(part); });
+  visit_git(state.git, [&](const char*, const auto& part) { git = git || is_wasteful(part); });
+  if (github) state.github = compacted(state.github);
+  if (git) state.git = compacted(state.git);
+}
 
 State compacted(const State& state) {
   State result = state;

@@ -17,6 +17,7 @@
 
 #include "apply_git.h"
 #include "apply_github.h"
+#include "compact.h"
 #include "load.h"
 #include "pinned_state.h"
 #include "snapshot.h"
@@ -254,6 +255,7 @@ struct Corpus::Impl {
 
   Progress apply(State next, std::vector<LogPiece>& pieces, bool first) {
     ++next.batch;
+    tidy(next);
     GithubApplier github(next, options_.compat);
     GitApplier git(next, named_, options_.compat);
     github.begin_batch(first);

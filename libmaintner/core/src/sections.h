@@ -7,8 +7,7 @@ namespace maintner {
 
 /// Calls `visit` with the name and the table, the lists or the index, for each.
 template <class Some, class Visit>
-void visit_sections(Some& state, const Visit& visit) {
-  auto& github = state.github;
+void visit_github(Some& github, const Visit& visit) {
   visit("users", github.users);
   visit("teams", github.teams);
   visit("labels", github.labels);
@@ -25,7 +24,10 @@ void visit_sections(Some& state, const Visit& visit) {
   visit("milestone index", github.milestone_index);
   visit("repo index", github.repo_index);
   visit("issue index", github.issue_index);
-  auto& git = state.git;
+}
+
+template <class Some, class Visit>
+void visit_git(Some& git, const Visit& visit) {
   visit("commits", git.commits);
   visit("mercurial", git.hg);
   visit("projects", git.projects);
@@ -40,6 +42,12 @@ void visit_sections(Some& state, const Visit& visit) {
   visit("project index", git.project_index);
   visit("change index", git.change_index);
   visit("also in index", git.also_in_index);
+}
+
+template <class Some, class Visit>
+void visit_sections(Some& state, const Visit& visit) {
+  visit_github(state.github, visit);
+  visit_git(state.git, visit);
 }
 
 }  // namespace maintner

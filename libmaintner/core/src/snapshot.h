@@ -47,9 +47,6 @@ struct Snapshot {
   std::uint64_t problem_count = 0;
 };
 
-/// The same, in as few rows as it takes.
-State compacted(const State& state);
-
 /// Throws std::system_error; `file` is whole then, or as it was.
 void write_snapshot(const State& state, const Snapshot& snapshot, const std::filesystem::path& file);
 

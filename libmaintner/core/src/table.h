@@ -49,6 +49,7 @@ class Table {
 
   /// How many rows are there in all, also those that nothing but old copies know.
   std::uint32_t rows_used() const noexcept { return rows_->size(); }
+  std::uint32_t wasted() const noexcept { return rows_->size() - size_; }
   /// All rows as they lie there: those of the table in order, if it is compact.
   std::string_view bytes() const noexcept { return rows_->bytes(); }
   static constexpr std::size_t kRowSize = sizeof(Row);
@@ -150,6 +151,8 @@ class Lists {
   }
 
   std::uint32_t items_used() const noexcept { return items_->size(); }
+  /// Of them, those that no list has any more, but old copies may.
+  std::uint32_t wasted() const noexcept { return wasted_; }
   std::string_view bytes() const noexcept { return items_->bytes(); }
   static constexpr std::size_t kRowSize = sizeof(Item);
   /// Takes all items from a file, see Arena.
@@ -159,7 +162,10 @@ class Lists {
   void move(List& list, std::uint32_t capacity) {
     const std::uint32_t place = take(capacity);
     if (list.size > 0) std::copy_n(&(*items_)[list.begin], list.size, &(*items_)[place]);
-    if (reuse_ && list.capacity > 0) free_[class_of(list.capacity)].push_back(list.begin);
+    if (reuse_ && list.capacity > 0)
+      free_[class_of(list.capacity)].push_back(list.begin);
+    else
+      wasted_ += list.capacity;
     list.begin = place;
     list.capacity = capacity;
   }
@@ -179,6 +185,7 @@ class Lists {
 
   std::shared_ptr<Arena<Item>> items_ = std::make_shared<Arena<Item>>();
   std::uint32_t batch_begin_ = 0;
+  std::uint32_t wasted_ = 0;
   bool reuse_ = false;
   std::array<std::vector<std::uint32_t>, 32> free_;
 };
