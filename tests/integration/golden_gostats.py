@@ -72,6 +72,6 @@ class Gostats(unittest.TestCase):
 
 if __name__ == "__main__":
     if not GOLDEN:
-        print("gostats: skipped: XBUILD_GOLDEN does not say where the golden data is", file=sys.stderr)
+        print("golden_gostats: skipped: XBUILD_GOLDEN does not say where the golden data is", file=sys.stderr)
         sys.exit(77)
     unittest.main()
