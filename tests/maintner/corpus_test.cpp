@@ -169,6 +169,20 @@ TEST_CASE("another file goes on where the last one ends") {
   CHECK(corpus.view().github().repos()[0].issues().size() == 4);
 }
 
+TEST_CASE("a file without anything in it takes nothing from the one behind it") {
+  Log log;
+  testing::write_file(log.directory / "maintner-2021-01-01.mutlog", "");
+  log.append(issue(1, "first"));
+  Corpus corpus(log.directory);
+  CHECK(corpus.update().mutations == 0);
+  log.append(issue(2, "second"));
+  CHECK(corpus.update().mutations == 1);
+  CHECK(corpus.view().mutations() == 2);
+  log.append_bytes("REC@x");
+  corpus.update();
+  CHECK(corpus.problems().at(0).file == log.file);
+}
+
 TEST_CASE("issues are in the order of their numbers, comments in that of their times, whatever came first") {
   Log log;
   log.append(issue(5, "five", 30, "c"));

@@ -6,25 +6,13 @@
 #include <cstring>
 
 #include "decimal.h"
+#include "hex.h"
 
 namespace maintner {
 
 namespace {
 
 constexpr std::size_t kHexSize = 40;
-
-constexpr auto kHexDigits = [] {
-  std::array<std::int8_t, 256> digits{};
-  digits.fill(-1);
-  for (int i = 0; i < 10; ++i) digits[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
-  for (int i = 0; i < 6; ++i) {
-    digits[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
-    digits[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
-  }
-  return digits;
-}();
-
-int hex_digit(char c) { return kHexDigits[static_cast<unsigned char>(c)]; }
 
 bool is_hash(std::string_view hex) {
   if (hex.size() != kHexSize) return false;

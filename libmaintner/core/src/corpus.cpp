@@ -66,10 +66,7 @@ LogFile open_log(const fs::path& path) {
 struct Corpus::Impl {
   Impl(fs::path directory, CorpusOptions options) : directory_(std::move(directory)), options_(std::move(options)) {
     if (options_.threads == 0) options_.threads = processors();
-    if (!options_.snapshot.empty() && take_snapshot()) {
-      update();
-      return;
-    }
+    if (!options_.snapshot.empty() && take_snapshot()) return;
     State first;
     space_ = first.space;
     take_in(std::move(first), true);
@@ -87,7 +84,7 @@ struct Corpus::Impl {
     }
     const bool longer = !files_.empty() && static_cast<std::uint64_t>(status.st_size) > files_.back().size;
     const bool more = !files_.empty() && !torn_ && files_.back().size > files_.back().applied;
-    if (!longer && !more && !directory_changed()) return {};
+    if (!behind_ && !longer && !more && !directory_changed()) return {};
     return take_in(State(shelf_->newest()), false);
   }
 
@@ -124,7 +121,6 @@ struct Corpus::Impl {
           std::find_if(files_.begin(), files_.end(), [&](const LogFile& each) { return each.path == problem.file; });
       snapshot.problems.push_back({static_cast<std::size_t>(log - files_.begin()), problem.offset, problem.why});
     }
-    const View pinned(shelf_->pin());
     write_snapshot(shelf_->newest(), snapshot, file);
   }
 
@@ -148,13 +144,20 @@ struct Corpus::Impl {
         problems_.push_back({files_[problem.file].path, problem.offset, problem.why});
       problem_count_ = snapshot.problem_count;
       shelf_ = Shelf::make(std::make_unique<PinnedState>(std::move(state)));
+      update();
       return true;
     } catch (const SnapshotRefused& error) {
+      snapshot_refused_ = error.what();
+    } catch (const LogChanged& error) {
       snapshot_refused_ = error.what();
     } catch (const std::system_error& error) {
       snapshot_refused_ = error.what();
     }
+    if (shelf_ != nullptr) std::exchange(shelf_, nullptr)->close();
     files_.clear();
+    problems_.clear();
+    problem_count_ = 0;
+    torn_.reset();
     return false;
   }
 
@@ -228,28 +231,27 @@ struct Corpus::Impl {
   Progress take_in(State next, bool first) {
     directory_changed();
     std::vector<LogFile> fresh = new_files();
-    // What the last file has got since then; from now on it is not the last any more if there are others.
-    std::vector<std::pair<LogFile*, std::uint64_t>> grown;
+    behind_ = true;
     if (!files_.empty()) {
       LogFile& last = files_.back();
       const auto size = static_cast<std::uint64_t>(status_of(last).st_size);
       space_->extend(last.fd, size, last.path);
       last.size = std::max(last.size, size);
-      if (last.size > last.applied) grown.emplace_back(&last, last.applied);
     }
-    const std::size_t known = files_.size();
     for (LogFile& file : fresh) {
       file.size = static_cast<std::uint64_t>(status_of(file).st_size);
       file.begin = space_->add(file.fd, file.size, file.path);
       files_.push_back(std::move(file));
     }
-    // The vector may have moved.
-    if (!grown.empty()) grown.front().first = &files_[known - 1];
-    for (std::size_t i = known; i < files_.size(); ++i) grown.emplace_back(&files_[i], 0);
+    // Also what could not be taken in the last time.
     std::vector<LogPiece> pieces;
-    for (const auto& [file, from] : grown)
-      for (LogPiece& piece : pieces_of(bytes_of(*file), from, file == &files_.back(), kPiece))
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      const LogFile& file = files_[i];
+      for (LogPiece& piece : pieces_of(bytes_of(file), file.applied, i + 1 == files_.size(), kPiece)) {
+        piece.file_number = i;
         pieces.push_back(std::move(piece));
+      }
+    }
     return apply(std::move(next), pieces, first);
   }
 
@@ -260,13 +262,14 @@ struct Corpus::Impl {
     GitApplier git(next, named_, options_.compat);
     github.begin_batch(first);
     git.begin_batch(first);
-    const std::size_t named_before = named_.size();
     load_pieces(pieces, *space_, github, git, options_.threads);
     git.finish();
-    if (named_.size() != named_before || first)
+    if (named_.size() != named_seen_)
       for (const auto& [name, refs] : named_) github.see_repo(refs.first, refs.second);
     const Progress progress = settle(pieces, next);
     auto pinned = std::make_unique<PinnedState>(std::move(next));
+    named_seen_ = named_.size();
+    behind_ = false;
     if (shelf_ == nullptr) {
       shelf_ = Shelf::make(std::move(pinned));
       return progress;
@@ -285,8 +288,7 @@ struct Corpus::Impl {
     torn_.reset();
     for (LogPiece& piece : pieces) {
       progress.mutations += piece.digest.mutations;
-      LogFile& file = *std::find_if(files_.begin(), files_.end(),
-                                    [&](const LogFile& f) { return space_->at(f.begin) == piece.file.data(); });
+      LogFile& file = files_[piece.file_number];
       progress.bytes += piece.real_end - std::min(file.applied, piece.real_end);
       file.applied = piece.real_end;
       if (piece.torn) torn_ = Problem{file.path, piece.real_end, *piece.torn};
@@ -304,6 +306,8 @@ struct Corpus::Impl {
   }
 
   std::chrono::nanoseconds listed_at_{0};
+  bool behind_ = false;         ///< something was not taken in, because it failed
+  std::size_t named_seen_ = 0;  ///< of named_, those that are repositories
 };
 
 Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)

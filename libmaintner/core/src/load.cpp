@@ -69,7 +69,7 @@ class Loading {
 
   /// A record may have gone on beyond what was thought to be the end of its piece.
   void check_begin(std::size_t index) {
-    if (index == 0 || pieces_[index - 1].file.data() != pieces_[index].file.data()) return;
+    if (index == 0 || pieces_[index - 1].file_number != pieces_[index].file_number) return;
     LogPiece& piece = pieces_[index];
     if (pieces_[index - 1].real_end == piece.begin) return;
     forget(piece.digest);

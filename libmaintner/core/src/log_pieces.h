@@ -1,6 +1,7 @@
 // Reading a log's bytes, piece by piece: what can be done for several pieces at once.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@ namespace maintner {
 
 /// Records of one file that follow each other.
 struct LogPiece {
+  std::size_t file_number = 0;      ///< of its owner's files
   std::string_view file;            ///< all bytes of it
   bool last = false;                ///< whether it may still grow
   std::uint64_t begin = 0;          ///< offset of the first record

@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include "hex.h"
+
 namespace maintner {
 
 std::uint64_t hash_of(std::string_view text) noexcept {
@@ -70,22 +72,12 @@ bool project_has(const GitState& state, std::uint32_t project, std::uint32_t com
 }
 
 std::optional<Hash> hash_from(std::string_view hex) noexcept {
-  static constexpr auto kDigits = [] {
-    std::array<std::int8_t, 256> digits{};
-    digits.fill(-1);
-    for (int i = 0; i < 10; ++i) digits[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
-    for (int i = 0; i < 6; ++i) {
-      digits[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
-      digits[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
-    }
-    return digits;
-  }();
   Hash hash;
   if (hex.size() != 2 * hash.size()) return std::nullopt;
   int bad = 0;
   for (std::size_t i = 0; i < hash.size(); ++i) {
-    const int high = kDigits[static_cast<unsigned char>(hex[2 * i])];
-    const int low = kDigits[static_cast<unsigned char>(hex[2 * i + 1])];
+    const int high = hex_digit(hex[2 * i]);
+    const int low = hex_digit(hex[2 * i + 1]);
     bad |= high | low;
     hash[i] = static_cast<char>(static_cast<unsigned>(high) << 4U | static_cast<unsigned>(low));
   }

@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -75,7 +76,7 @@ class Corpus {
   /// as all below. Throws LogChanged, std::system_error; then all is as before.
   Progress update();
   /// `listener` is called by update() when it has brought something, with the view before and the one after, in the
-  /// order in which they were added.
+  /// order in which they were added. What it throws comes out of update(), whose view is there all the same.
   void on_update(std::function<void(const View& before, const View& after)> listener);
 
   /// The first of them, up to a thousand.
