@@ -94,17 +94,24 @@ io::Task<> Server::serve_accepted(io::StreamPtr stream, const io::TlsServerConte
 
 io::Task<> Server::wait_for_room() {
   while (accepted_ >= limits_.max_connections && !stopping_) {
-    close_longest_idle();
+    Connection* longest = longest_idle();
+    const io::Instant now = clock_.now();
+    const io::Instant due = (longest ? *longest->idle_since() : now) + limits_.least_idle;
+    io::Alarm look_again;
+    if (longest && due <= now)
+      longest->abort();
+    else
+      look_again = clock_.call_at(executor_, due, [this] { changed_.notify_all(); });
     co_await changed_.wait();
   }
 }
 
-void Server::close_longest_idle() {
+Connection* Server::longest_idle() const {
   Connection* longest = nullptr;
   for (Connection* connection : connections_)
     if (connection->idle_since() && (!longest || *connection->idle_since() < *longest->idle_since()))
       longest = connection;
-  if (longest) longest->abort();
+  return longest;
 }
 
 void Server::close_connections() {

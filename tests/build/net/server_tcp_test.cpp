@@ -64,6 +64,21 @@ io::Task<> push_out_the_idle_one(TcpWorld& world, int& answered, std::size_t& cl
   }
 }
 
+io::Task<> connect_all_then_ask(TcpWorld& world, int& answered) {
+  std::vector<std::unique_ptr<ClientConnection>> crowd;
+  for (int i = 0; i < 10; ++i) {
+    io::StreamPtr stream = co_await io::tcp_connect(world.loop.executor(), world.clock, world.address, 10s);
+    crowd.push_back(std::make_unique<ClientConnection>(std::move(stream), world.clock));
+  }
+  co_await world.clock.sleep_for(20ms);
+  for (auto& client : crowd) {
+    io::RequestHead head;
+    const SimpleResponse answer = co_await client->request(head);
+    if (answer.head.status == 200) ++answered;
+    client.reset();
+  }
+}
+
 io::Task<> then_stop(io::Task<> first, Server& server) {
   auto outcome = std::make_shared<testing::Outcome>();
   co_await testing::watch_task(std::move(first), outcome);
@@ -92,12 +107,20 @@ TEST_CASE("one TCP connection carries several exchanges with large bodies") {
 TEST_CASE("at the cap of connections idle ones make room for new ones") {
   TcpWorld world;
   Server server(world.loop.executor(), world.clock, echo_path,
-                {.head_timeout = 1h, .first_timeout = 1h, .idle_timeout = 1h, .max_connections = 2});
+                {.head_timeout = 1h, .first_timeout = 1h, .idle_timeout = 1h, .max_connections = 2, .least_idle = 1ms});
   int answered = 0;
   std::size_t closed = 0;
   serve_while(world, server, push_out_the_idle_one(world, answered, closed));
   CHECK(answered == 2);
   CHECK(closed == 1);
+}
+
+TEST_CASE("whoever has just connected is not idle, however many come at once") {
+  TcpWorld world;
+  Server server(world.loop.executor(), world.clock, echo_path, {.max_connections = 2});
+  int answered = 0;
+  serve_while(world, server, connect_all_then_ask(world, answered));
+  CHECK(answered == 10);
 }
 
 TEST_CASE("a large upload that is refused early still gets its answer") {

@@ -38,7 +38,10 @@ struct ServerLimits {
   io::Duration linger = std::chrono::seconds{1};  ///< how long a refused client that still sends is listened to,
                                                   ///< so that it can read the answer
   io::Duration tls_handshake_timeout = std::chrono::seconds{10};
-  std::size_t max_connections = 1000;    ///< accepted ones; at the cap idle ones are closed, then accepting waits
+  std::size_t max_connections = 1000;  ///< accepted ones; at the cap the one idle for longest makes room, if it has
+                                       ///< been so for least_idle; else accepting waits
+  /// Many clients that come at once have all connected before the first is answered: none of them may be taken for idle.
+  io::Duration least_idle = std::chrono::seconds{2};
   std::size_t drain_limit = 256 * 1024;  ///< unread request body that is skipped to keep a connection
   std::size_t read_ahead = 64 * 1024;    ///< bytes kept of further requests while on_client_gone() watches
 };
@@ -223,7 +226,7 @@ class Server {
   friend class Connection;
   io::Task<> serve_accepted(io::StreamPtr stream, const io::TlsServerContext* tls);
   io::Task<> wait_for_room();
-  void close_longest_idle();
+  Connection* longest_idle() const;
   void say(const std::string& sentence) const;
 
   io::Executor executor_;
