@@ -22,11 +22,27 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <optional>
+#include <ratio>
 #include <utility>
 
 namespace revdial {
+
+namespace {
+
+using QuarterSeconds = std::chrono::duration<std::int64_t, std::ratio<1, 4>>;
+
+/// Not later than `period` from now, and at the same instant as the keep-alives of other sessions: thousands of
+/// sessions then wake the program four times a second, not once for each. A short period is kept exactly.
+io::Instant next_keep_alive(io::Instant now, io::Duration period) {
+  const io::Instant due = now + period;
+  return period < std::chrono::seconds{5} ? due : std::chrono::floor<QuarterSeconds>(due);
+}
+
+}  // namespace
 
 class Dialer::Impl final : public Pickups::Taker {
  public:
@@ -217,7 +233,7 @@ io::Task<> Dialer::Impl::write_until_end() {
     std::string period;
     if (options_.announce_keep_alive)
       period = std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.keep_alive).count());
-    keep_alive_at_ = channel_.clock().now() + options_.keep_alive;
+    keep_alive_at_ = next_keep_alive(channel_.clock().now(), options_.keep_alive);
     ControlMessage keep_alive{.command = std::string(kKeepAlive), .conn_path = {}, .err = {}, .period = period};
     co_await channel_.write(std::move(keep_alive), options_.write_limit);
     co_await wait_for_work();

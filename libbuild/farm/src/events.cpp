@@ -61,12 +61,9 @@ void Farm::accept(const RepositoryRule& rule, const model::BranchCommit& place, 
 void Farm::on(const WorkerConnected& event, Round& round) {
   const model::Session& session = event.session;
   if (workers_.count(session.id) != 0 || ended_.count(session.id) != 0) return;
-  const auto older = std::find_if(workers_.begin(), workers_.end(), [&session](const auto& entry) {
-    return entry.second.session.worker == session.worker;
-  });
-  if (older != workers_.end()) {
+  if (const auto older = session_of_.find(session.worker); older != session_of_.end()) {
     const std::string why = "a newer session of the same worker took its place";
-    const model::SessionId id = older->first;
+    const model::SessionId id = older->second;
     end_session(id, why, round);
     round.decision.actions.push_back(CloseSession{id, why});
   }
@@ -76,6 +73,7 @@ void Farm::on(const WorkerConnected& event, Round& round) {
   worker.session.why.clear();
   worker.turn = ++last_turn_;
   round.decision.changes.push_back(worker.session);
+  session_of_.emplace(session.worker, session.id);
   come_back(workers_.emplace(session.id, std::move(worker)).first->second, round);
   start_what_can_start(round);
 }
@@ -210,6 +208,7 @@ void Farm::end_session(const model::SessionId& id, const std::string& why, Round
     lose_attempt(item, why, round);
   }
   if (worker.holding.stopping) release(worker.holding, round);
+  session_of_.erase(worker.session.worker);
   workers_.erase(found);
   remember_ended(id);
 }

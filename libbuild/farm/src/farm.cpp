@@ -47,6 +47,7 @@ Farm::Farm(Rules rules, model::OpenRows rows)
     Worker worker;
     worker.turn = ++last_turn_;
     worker.session = std::move(session);
+    session_of_.emplace(worker.session.worker, worker.session.id);
     workers_.emplace(worker.session.id, worker);
   }
   for (model::Lease& lease : rows.leases) take_up_lease(std::move(lease), rows.stopping);

@@ -29,8 +29,8 @@ void Farm::start_what_can_start(Round& round) {
   end_pauses(round);
   if (draining_) return;
   std::set<model::HostType> host_types;
-  for (const auto& [id, worker] : workers_)
-    if (worker.free()) host_types.insert(worker.session.host_type);
+  for (const auto& [id, item] : items_)
+    if (item.ready()) host_types.insert(item.build.host_type);
   for (const model::HostType& host_type : host_types) {
     while (Item* item = next_for(host_type)) {
       Worker* worker = free_worker_for(*item);
@@ -57,7 +57,7 @@ std::optional<model::Time> Farm::due() const {
 Farm::Item* Farm::next_for(const model::HostType& host_type) {
   Item* best = nullptr;
   for (auto& [id, item] : items_) {
-    if (item.attempt || item.stopping_on || item.not_before || item.build.host_type != host_type) continue;
+    if (!item.ready() || item.build.host_type != host_type) continue;
     if (best == nullptr || starts_before(item, *best)) best = &item;
   }
   return best;

@@ -46,7 +46,8 @@ struct DialerOptions {
   RandomBytes random;
   /// Where check_pickup() answers on this server; may hold a query of its own.
   std::string conn_path = "/revdial";
-  /// A keep-alive is sent when no control message was for so long.
+  /// A keep-alive is sent when no control message was for so long; if that is 5 s or more, up to a quarter of a second
+  /// earlier, so that many sessions are served in one go.
   io::Duration keep_alive = std::chrono::seconds{30};
   /// Keep-alives say how soon the next one comes (whole seconds), so that a listener that understands it notices sooner
   /// when none does. Only for peers that are known to be ours: the original ignores it, but nothing promises that.

@@ -246,6 +246,8 @@ class Farm {
     std::optional<model::Attempt> attempt;
     model::Lease lease;
     std::map<int, model::Step> steps;  ///< by index; also ended ones
+
+    bool ready() const { return !attempt && !stopping_on && !not_before; }
   };
   /// What a worker is leased for; one thing or nothing.
   struct Holding {
@@ -332,6 +334,7 @@ class Farm {
   Rules rules_;
   std::map<model::BuildId, Item> items_;
   std::map<model::SessionId, Worker> workers_;
+  std::map<model::WorkerId, model::SessionId> session_of_;
   std::map<model::WorkerId, Absence> absences_;  ///< of none that has a session
   std::vector<Branch> branches_;
   std::map<BranchKey, std::size_t> branch_indexes_;
