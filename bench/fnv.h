@@ -5,12 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <string_view>
 
-inline std::uint64_t fnv(std::string_view text) {
-  std::uint64_t sum = 0xcbf29ce484222325U;
-  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+inline constexpr std::uint64_t kFnvBegin = 0xcbf29ce484222325U, kFnvPrime = 0x100000001b3U;
+
+inline std::uint64_t fnv(std::string_view text, std::uint64_t sum = kFnvBegin) {
+  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * kFnvPrime;
   return sum;
 }
 
@@ -18,60 +18,80 @@ inline std::uint64_t fnv(std::string_view text) {
 class Sum {
  public:
   void add(std::string_view text) {
-    waiting_[count_++] = text;
-    if (count_ == waiting_.size()) add_waiting();
+    texts_[count_++] = text;
+    if (count_ == texts_.size()) add_texts();
   }
   /// Behind the texts that were added before.
   void add_value(std::uint64_t number) {
-    flush();
+    add_texts();
     add_number(number);
   }
   std::uint64_t value() {
-    flush();
+    add_texts();
     return value_;
   }
 
  private:
-  static constexpr std::size_t kLanes = 4;
+  static constexpr std::size_t kTexts = 1024, kLanes = 4;
+
+  /// The sum of a text that is under way.
+  struct Lane {
+    const char* rest = nullptr;
+    std::size_t left = 0, text = 0;
+    std::uint64_t sum = kFnvBegin;
+  };
 
   void add_number(std::uint64_t number) {
-    for (int i = 0; i < 8; ++i) value_ = (value_ ^ (number >> (8 * i) & 0xffU)) * 0x100000001b3U;
-  }
-  void flush() {
-    for (std::size_t i = 0; i < count_; ++i) add_number(fnv(waiting_[i]));
-    count_ = 0;
+    for (int i = 0; i < 8; ++i) value_ = (value_ ^ (number >> (8 * i) & 0xffU)) * kFnvPrime;
   }
 
-  /// Each step of a sum waits for the one before: several at once, of about the same size, take hardly longer than one.
-  void add_waiting() {
-    std::array<std::uint8_t, kWaiting> by_size;
-    std::iota(by_size.begin(), by_size.end(), std::uint8_t{0});
-    std::sort(by_size.begin(), by_size.end(),
-              [&](std::uint8_t a, std::uint8_t b) { return waiting_[a].size() < waiting_[b].size(); });
-    std::array<std::uint64_t, kWaiting> sums;
-    for (std::size_t i = 0; i < kWaiting; i += kLanes) {
-      std::array<const char*, kLanes> text;
-      std::array<std::uint64_t, kLanes> sum;
-      sum.fill(0xcbf29ce484222325U);
-      for (std::size_t lane = 0; lane < kLanes; ++lane) text[lane] = waiting_[by_size[i + lane]].data();
-      const std::size_t common = waiting_[by_size[i]].size();
-      for (std::size_t at = 0; at < common; ++at) {
-#pragma GCC unroll 4
-        for (std::size_t lane = 0; lane < kLanes; ++lane)
-          sum[lane] = (sum[lane] ^ static_cast<unsigned char>(text[lane][at])) * 0x100000001b3U;
-      }
-      for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        for (const char c : waiting_[by_size[i + lane]].substr(common))
-          sum[lane] = (sum[lane] ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-        sums[by_size[i + lane]] = sum[lane];
+  /// Each step of a sum waits for the one before; four sums at once take hardly longer than one. Where one's text ends,
+  /// the next text begins.
+  void add_texts() {
+    std::array<Lane, kLanes> lanes;
+    std::size_t next = 0;
+    const auto begin_next = [&](Lane& lane) {
+      for (; next < count_ && texts_[next].empty(); ++next) sums_[next] = kFnvBegin;
+      if (next == count_) return false;
+      lane = {texts_[next].data(), texts_[next].size(), next, kFnvBegin};
+      ++next;
+      return true;
+    };
+    bool all_run = true;
+    for (Lane& lane : lanes) all_run = begin_next(lane) && all_run;
+    while (all_run) {
+      step_all(lanes);
+      for (Lane& lane : lanes) {
+        if (lane.left > 0) continue;
+        sums_[lane.text] = lane.sum;
+        all_run = begin_next(lane) && all_run;
       }
     }
-    for (const std::uint64_t sum : sums) add_number(sum);
+    for (const Lane& lane : lanes)
+      if (lane.left > 0) sums_[lane.text] = fnv({lane.rest, lane.left}, lane.sum);
+    for (std::size_t i = 0; i < count_; ++i) add_number(sums_[i]);
     count_ = 0;
   }
 
-  static constexpr std::size_t kWaiting = 64;
-  std::uint64_t value_ = 0xcbf29ce484222325U;
-  std::array<std::string_view, kWaiting> waiting_;
+  /// Up to the end of the shortest.
+  static void step_all(std::array<Lane, kLanes>& lanes) {
+    auto [a, b, c, d] = lanes;
+    const std::size_t count = std::min({a.left, b.left, c.left, d.left});
+    for (std::size_t i = 0; i < count; ++i) {
+      a.sum = (a.sum ^ static_cast<unsigned char>(a.rest[i])) * kFnvPrime;
+      b.sum = (b.sum ^ static_cast<unsigned char>(b.rest[i])) * kFnvPrime;
+      c.sum = (c.sum ^ static_cast<unsigned char>(c.rest[i])) * kFnvPrime;
+      d.sum = (d.sum ^ static_cast<unsigned char>(d.rest[i])) * kFnvPrime;
+    }
+    for (Lane* lane : {&a, &b, &c, &d}) {
+      lane->rest += count;
+      lane->left -= count;
+    }
+    lanes = {a, b, c, d};
+  }
+
+  std::uint64_t value_ = kFnvBegin;
+  std::array<std::string_view, kTexts> texts_;
+  std::array<std::uint64_t, kTexts> sums_{};
   std::size_t count_ = 0;
 };

@@ -33,8 +33,9 @@ class HashIndex {
       if (number < size && is_it(number)) return number;
     }
   }
-  /// Somebody will ask for it soon.
-  void prefetch(std::uint64_t hash) const noexcept {
+  /// Somebody will ask for it soon. (A function that does nothing else is thought to do nothing, and left out, unless it
+  /// is inline from the first.)
+  [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept {
     __builtin_prefetch(&slots_->entries()[place(hash) & slots_->mask]);
   }
   void add(std::uint64_t hash, std::uint32_t number) {

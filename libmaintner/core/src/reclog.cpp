@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hex.h"
+
 namespace maintner {
 
 namespace fs = std::filesystem;
@@ -74,6 +76,20 @@ std::optional<std::pair<std::string_view, std::string_view>> parts_of(std::strin
                    header.substr(plus + 1, header.size() - plus - 2));
 }
 
+/// Takes a hexadecimal number of at most 15 digits off the front, with the byte behind it, which must be `end`.
+bool take_number(std::string_view& text, char end, std::uint64_t& number) {
+  number = 0;
+  std::size_t digits = 0;
+  for (; digits < std::min<std::size_t>(text.size(), 15); ++digits) {
+    const int digit = hex_digit(text[digits]);
+    if (digit < 0) break;
+    number = number << 4U | static_cast<unsigned>(digit);
+  }
+  if (digits == 0 || digits >= text.size() || text[digits] != end) return false;
+  text.remove_prefix(digits + 1);
+  return true;
+}
+
 RecordError truncated(std::uint64_t offset) {
   return {RecordError::Fault::torn, offset, "truncated record at offset " + std::to_string(offset) + ": EOF"};
 }
@@ -89,6 +105,15 @@ template <class OnlyZeros>
 Header parse_header(std::string_view bytes, std::uint64_t left, std::uint64_t offset, const OnlyZeros& only_zeros) {
   using Fault = RecordError::Fault;
   const std::string_view start = bytes.substr(0, kMaxHeader);
+  // Nearly all are right, and are read with a look at each byte. What is wrong is found out below.
+  if (std::string_view rest = start; rest.starts_with(kPrefix)) {
+    rest.remove_prefix(kPrefix.size());
+    std::uint64_t said = 0, size = 0;
+    if (take_number(rest, '+', said) && take_number(rest, '=', size) && said == offset) {
+      const std::size_t header_size = start.size() - rest.size();
+      if (size <= left - header_size) return {start.substr(0, header_size), size};
+    }
+  }
   const std::size_t equals = start.find('=');
   const std::string_view header = start.substr(0, equals == start.npos ? start.npos : equals + 1);
   const auto wrong = [&](Fault fault, const std::string& what) {
