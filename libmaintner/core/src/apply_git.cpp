@@ -16,36 +16,6 @@ namespace {
 /// Commits of which the index is asked for ahead, so that memory has the time to answer.
 constexpr std::size_t kAhead = 8;
 
-bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string_view take_digits(std::string_view& text) {
-  std::size_t count = 0;
-  while (count < text.size() && is_digit(text[count])) ++count;
-  const std::string_view digits = text.substr(0, count);
-  text.remove_prefix(count);
-  return digits;
-}
-
-/// Whether a ref's name begins as a change's does: refs/changes/34/1234/meta, or a number in place of "meta". What
-/// follows does not count.
-bool is_change_ref(std::string_view name, std::string_view& number, std::string_view& version) {
-  constexpr std::string_view kChanges = "refs/changes/";
-  if (!name.starts_with(kChanges)) return false;
-  name.remove_prefix(kChanges.size());
-  if (name.size() < 3 || !is_lower_hex(name[0]) || !is_lower_hex(name[1]) || name[2] != '/') return false;
-  name.remove_prefix(3);
-  number = take_digits(name);
-  if (number.empty() || !name.starts_with('/')) return false;
-  name.remove_prefix(1);
-  if (name.starts_with("meta")) {
-    version = "0";
-    return true;
-  }
-  version = take_digits(name);
-  return !version.empty();
-}
-
 }  // namespace
 
 void GitApplier::begin_batch(bool first) {
@@ -79,6 +49,9 @@ void GitApplier::apply(const Digest& digest) {
         break;
       case GitStep::What::ref:
         take_ref(current, step.text, digest.hashes[step.index]);
+        break;
+      case GitStep::What::change_ref:
+        take_change_ref(current, digest.change_refs[step.index]);
         break;
     }
   }
@@ -184,12 +157,6 @@ void GitApplier::belongs(std::uint32_t number, std::uint32_t project) {
 
 void GitApplier::take_ref(std::uint32_t project, std::string_view name, const Hash& hash) {
   const std::optional<std::uint32_t> commit = find_commit(git_, hash);
-  std::string_view number_text, version_text;
-  if (is_change_ref(name, number_text, version_text)) {
-    const auto number = decimal<std::int32_t>(number_text), version = decimal<std::int32_t>(version_text);
-    if (number && version && commit) take_change_ref(project, *number, *version, *commit);
-    return;
-  }
   if (name.starts_with("refs/meta/") || !commit) return;
   List& refs = git_.projects.edit(project).refs;
   const auto items = std::as_const(git_.refs)[refs];
@@ -211,9 +178,11 @@ void GitApplier::delete_ref(std::uint32_t project, std::string_view name) {
   }
 }
 
-void GitApplier::take_change_ref(std::uint32_t project, std::int32_t number, std::int32_t version,
-                                 std::uint32_t commit) {
-  const std::uint32_t index = change(project, number);
+void GitApplier::take_change_ref(std::uint32_t project, const ChangeRefDigest& ref) {
+  const std::optional<std::uint32_t> named = find_commit(git_, ref.hash);
+  if (!named) return;
+  const std::uint32_t commit = *named, index = change(project, ref.change);
+  const std::int32_t version = ref.patch_set;
   ChangeRow& row = git_.changes.edit(index);
   if (version == 0) {
     row.meta = commit;

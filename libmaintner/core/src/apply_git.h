@@ -33,7 +33,7 @@ class GitApplier {
   void belongs(std::uint32_t commit, std::uint32_t project);
   void take_ref(std::uint32_t project, std::string_view name, const Hash& hash);
   void delete_ref(std::uint32_t project, std::string_view name);
-  void take_change_ref(std::uint32_t project, std::int32_t number, std::int32_t version, std::uint32_t commit);
+  void take_change_ref(std::uint32_t project, const ChangeRefDigest& ref);
   void take_issue_refs(ChangeRow& change);
   void look_at_metas(ChangeRow& change);
 

@@ -15,10 +15,8 @@ namespace {
 constexpr std::size_t kHexSize = 40;
 
 bool is_hash(std::string_view hex) {
-  if (hex.size() != kHexSize) return false;
-  int all = 0;
-  for (const char c : hex) all |= hex_digit(c);
-  return all >= 0;
+  std::array<char, kHexSize / 2> bytes;
+  return hex.size() == kHexSize && read_hash(hex.data(), bytes.data());
 }
 
 std::string_view hash_in(std::string_view line, std::string_view of) {
@@ -147,10 +145,8 @@ CommitText parse_commit(std::string_view raw) {
 }
 
 std::optional<std::string> hash_from_hex(std::string_view hex) {
-  if (!is_hash(hex)) return std::nullopt;
   std::string hash(kHexSize / 2, '\0');
-  for (std::size_t i = 0; i < hash.size(); ++i)
-    hash[i] = static_cast<char>(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+  if (hex.size() != kHexSize || !read_hash(hex.data(), hash.data())) return std::nullopt;
   return hash;
 }
 

@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "decimal.h"
 #include "schema.h"
 
 namespace maintner {
@@ -80,6 +81,36 @@ std::uint8_t meta_mark(std::string_view message) {
   return mark;
 }
 
+bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string_view take_digits(std::string_view& text) {
+  std::size_t count = 0;
+  while (count < text.size() && is_digit(text[count])) ++count;
+  const std::string_view digits = text.substr(0, count);
+  text.remove_prefix(count);
+  return digits;
+}
+
+/// Whether a ref's name begins as a change's does: refs/changes/34/1234/meta, or a number in place of "meta". What
+/// follows does not count.
+bool is_change_ref(std::string_view name, std::string_view& number, std::string_view& version) {
+  constexpr std::string_view kChanges = "refs/changes/";
+  if (!name.starts_with(kChanges)) return false;
+  name.remove_prefix(kChanges.size());
+  if (name.size() < 3 || !is_lower_hex(name[0]) || !is_lower_hex(name[1]) || name[2] != '/') return false;
+  name.remove_prefix(3);
+  number = take_digits(name);
+  if (number.empty() || !name.starts_with('/')) return false;
+  name.remove_prefix(1);
+  if (name.starts_with("meta")) {
+    version = "0";
+    return true;
+  }
+  version = take_digits(name);
+  return !version.empty();
+}
+
 class GitDigester {
  public:
   GitDigester(LogSpace& space, std::uint64_t position, Digest& into)
@@ -94,7 +125,7 @@ class GitDigester {
         in.skip();
     }
     if (commit.data() == nullptr) return;
-    into_.git.push_back({GitStep::What::project, 0, {}});
+    begin_project({});
     take_commit(commit);
   }
 
@@ -120,13 +151,22 @@ class GitDigester {
       }
     }
     if (project.empty()) return fault("a Gerrit mutation without a project");
-    into_.git.push_back({GitStep::What::project, 0, project});
+    begin_project(project);
     for (const std::string_view commit : commits_) take_commit(commit);
     for (const std::string_view ref : deleted_) into_.git.push_back({GitStep::What::delete_ref, 0, ref});
     for (const std::string_view ref : refs_) take_ref(ref);
   }
 
  private:
+  void begin_project(std::string_view name) {
+    std::vector<GitStep>& git = into_.git;
+    // It may have been taken back meanwhile.
+    const std::size_t last = into_.project_at;
+    if (last < git.size() && git[last].what == GitStep::What::project && git[last].text == name) return;
+    into_.project_at = git.size();
+    git.push_back({GitStep::What::project, 0, name});
+  }
+
   void take_commit(std::string_view message) {
     std::string_view sha1, raw, diff;
     for (pbf_reader in(message.data(), message.size()); in.next();) {
@@ -190,6 +230,14 @@ class GitDigester {
     }
     const std::optional<Hash> hash = hash_from(sha1);
     if (!hash) return fault("the hash of " + shown(name) + " is not 40 hexadecimal digits: \"" + shown(sha1) + "\"");
+    std::string_view change_text, patch_set_text;
+    if (is_change_ref(name, change_text, patch_set_text)) {
+      const auto change = decimal<std::int32_t>(change_text), patch_set = decimal<std::int32_t>(patch_set_text);
+      if (!change || !patch_set) return;
+      into_.git.push_back({GitStep::What::change_ref, static_cast<std::uint32_t>(into_.change_refs.size()), {}});
+      into_.change_refs.push_back({*hash, *change, *patch_set});
+      return;
+    }
     into_.git.push_back({GitStep::What::ref, static_cast<std::uint32_t>(into_.hashes.size()), name});
     into_.hashes.push_back(*hash);
   }
@@ -231,7 +279,7 @@ void drop_unknown(Message& message) {
 }
 
 struct Size {
-  std::size_t github, git, commits, hashes, faults;
+  std::size_t github, git, commits, change_refs, hashes, faults;
 };
 
 /// So that half a record leaves nothing.
@@ -239,6 +287,7 @@ void take_back(Digest& digest, const Size& to) {
   digest.github.resize(to.github);
   digest.git.resize(to.git);
   digest.commits.resize(to.commits);
+  digest.change_refs.resize(to.change_refs);
   digest.hashes.resize(to.hashes);
   digest.faults.resize(to.faults);
 }
@@ -260,7 +309,8 @@ void digest_in_order(LogSpace& space, std::string_view payload, std::uint64_t po
 }  // namespace
 
 void digest_record(LogSpace& space, std::string_view payload, std::uint64_t position, Digest& into) {
-  const Size before{into.github.size(), into.git.size(), into.commits.size(), into.hashes.size(), into.faults.size()};
+  const Size before{into.github.size(),      into.git.size(),    into.commits.size(),
+                    into.change_refs.size(), into.hashes.size(), into.faults.size()};
   const auto again = [&] {
     take_back(into, before);
     Mutation mutation = decode_mutation(payload);

@@ -1,6 +1,7 @@
 // What records say, in a form that can be applied without looking at their bytes again: what loading does in parallel.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,10 +28,17 @@ struct GitStep {
     commit,      ///< `index` is in Digest::commits
     delete_ref,  ///< `text`
     ref,         ///< `text` is its name, `index` in Digest::hashes
+    change_ref,  ///< `index` is in Digest::change_refs
   };
   What what;
   std::uint32_t index = 0;
   std::string_view text;
+};
+
+/// A ref of a change's: of a patch set, or of its meta commits, which is number 0.
+struct ChangeRefDigest {
+  Hash hash;
+  std::int32_t change, patch_set;
 };
 
 /// A mutation of GitHub's, as bytes.
@@ -44,7 +52,9 @@ struct Digest {
   std::uint64_t mutations = 0;
   std::vector<GithubStep> github;
   std::vector<GitStep> git;
+  std::size_t project_at = 0;  ///< where in `git` the project began that is the last one
   std::vector<CommitDigest> commits;
+  std::vector<ChangeRefDigest> change_refs;
   std::vector<Hash> hashes;
   struct Fault {
     std::uint64_t position;

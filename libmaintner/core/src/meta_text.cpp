@@ -83,15 +83,18 @@ std::string_view action_tag_of(std::string_view message) noexcept {
 }
 
 std::optional<ReviewMessage> review_message_in(std::string_view message) noexcept {
-  constexpr std::array<std::string_view, 2> kPhrases = {"\nPatch Set ", "\nUploaded patch set "};
+  const auto behind_phrase = [message](std::size_t line) -> std::size_t {
+    const std::string_view rest = message.substr(line);
+    for (const std::string_view phrase : {"Patch Set ", "Uploaded patch set "})
+      if (rest.starts_with(phrase)) return line + phrase.size();
+    return 0;
+  };
   std::size_t begin = message.npos, number = 0;
-  for (const std::string_view phrase : kPhrases) {
-    const std::size_t at = find_line(message, phrase);
-    if (at >= begin) continue;
-    begin = at;
-    number = at + phrase.size();
+  for (std::size_t end = message.find('\n'); end != message.npos && number == 0; end = message.find('\n', end + 1)) {
+    begin = end;
+    number = behind_phrase(end + 1);
   }
-  if (begin == message.npos) return std::nullopt;
+  if (number == 0) return std::nullopt;
   const std::size_t colon = message.find(':', number);
   if (colon == message.npos) return std::nullopt;
   const auto patch_set = decimal<std::int32_t>(message.substr(number, colon - number));

@@ -73,15 +73,7 @@ bool project_has(const GitState& state, std::uint32_t project, std::uint32_t com
 
 std::optional<Hash> hash_from(std::string_view hex) noexcept {
   Hash hash;
-  if (hex.size() != 2 * hash.size()) return std::nullopt;
-  int bad = 0;
-  for (std::size_t i = 0; i < hash.size(); ++i) {
-    const int high = hex_digit(hex[2 * i]);
-    const int low = hex_digit(hex[2 * i + 1]);
-    bad |= high | low;
-    hash[i] = static_cast<char>(static_cast<unsigned>(high) << 4U | static_cast<unsigned>(low));
-  }
-  if (bad < 0) return std::nullopt;
+  if (hex.size() != 2 * hash.size() || !read_hash(hex.data(), hash.data())) return std::nullopt;
   return hash;
 }
 

@@ -131,6 +131,7 @@ std::vector<File> Commit::files() const {
   const CommitRow& row = row_of(state(), number_in_table());
   const std::string_view diff = state().text(row.diff);
   std::vector<File> files;
+  if (!diff.empty()) files.reserve(8);
   try {
     for (protozero::pbf_reader in(diff.data(), diff.size()); in.next(1);) {
       File& file = files.emplace_back();
