@@ -1,10 +1,14 @@
 #include "apply_github.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <tuple>
 #include <utility>
+
+#include "prefetch.h"
 
 namespace maintner {
 
@@ -57,14 +61,72 @@ void GithubApplier::begin_batch(bool first) {
              std::tie(github_.numbers, github_.comments, github_.events, github_.reviews));
 }
 
-void GithubApplier::apply(const GithubStep& step, std::vector<Digest::Fault>& faults) {
-  try {
-    const Mutation mutation = decode_mutation(step.payload);
-    if (mutation.github_issue) apply(*mutation.github_issue);
-    if (mutation.github) apply(*mutation.github);
-  } catch (const MutationError& error) {
-    faults.push_back({step.record, error.what()});
+// How it works: an issue and users are found by an index, and lie anywhere in memory. So a mutation is decoded before
+// its turn, and what it is about is asked for while those before it are applied: first the places in the indexes, then
+// the rows.
+void GithubApplier::apply(const std::vector<GithubStep>& steps, std::vector<Digest::Fault>& faults) {
+  struct Decoded {
+    explicit Decoded(std::string_view payload) : mutation(decode_mutation(payload)) {}
+    Mutation mutation;
+  };
+  constexpr std::size_t kStages = 3;
+  std::array<std::optional<Decoded>, kStages> decoded;
+  for (std::size_t i = 0; i < steps.size() + kStages - 1; ++i) {
+    std::optional<Decoded>& newest = decoded[i % kStages];
+    newest.reset();
+    try {
+      if (i < steps.size()) ask_for_places(newest.emplace(steps[i].payload).mutation);
+    } catch (const MutationError& error) {
+      faults.push_back({steps[i].record, error.what()});
+    }
+    if (const auto& older = decoded[(i + 2) % kStages]) ask_for_rows(older->mutation);
+    if (const auto& oldest = decoded[(i + 1) % kStages]) apply(oldest->mutation);
   }
+}
+
+namespace {
+
+template <class Each>
+void for_each_user(const GithubIssueMutation& issue, const Each& each) {
+  if (issue.user) each(issue.user->id);
+  for (const GithubIssueCommentMutation& comment : issue.comment)
+    if (comment.user) each(comment.user->id);
+  for (const GithubIssueEvent& event : issue.event) each(event.actor_id);
+  for (const GithubReview& review : issue.review) each(review.actor_id);
+}
+
+std::uint64_t hash_of_user(std::int64_t id) { return mixed(static_cast<std::uint64_t>(id)); }
+
+}  // namespace
+
+std::optional<std::uint64_t> GithubApplier::hash_of_issue(const Mutation& mutation) const {
+  if (!mutation.github_issue) return std::nullopt;
+  const GithubIssueMutation& issue = *mutation.github_issue;
+  const std::optional<std::uint32_t> repo = find_repo(state_, issue.owner, issue.repo);
+  if (!repo) return std::nullopt;
+  return hash_of(*repo, static_cast<std::uint32_t>(issue.number));
+}
+
+void GithubApplier::ask_for_places(const Mutation& mutation) const {
+  const auto issue = hash_of_issue(mutation);
+  if (!issue) return;
+  github_.issue_index.prefetch(*issue);
+  for_each_user(*mutation.github_issue, [&](std::int64_t id) { github_.user_index.prefetch(hash_of_user(id)); });
+}
+
+void GithubApplier::ask_for_rows(const Mutation& mutation) const {
+  const auto issue = hash_of_issue(mutation);
+  if (!issue) return;
+  if (const auto number = github_.issue_index.guess(*issue, github_.issues.size())) prefetch(&github_.issues[*number]);
+  for_each_user(*mutation.github_issue, [&](std::int64_t id) {
+    if (const auto number = github_.user_index.guess(hash_of_user(id), github_.users.size()))
+      prefetch(&github_.users[*number]);
+  });
+}
+
+void GithubApplier::apply(const Mutation& mutation) {
+  if (mutation.github_issue) apply(*mutation.github_issue);
+  if (mutation.github) apply(*mutation.github);
 }
 
 // ---- things that are known by an id
@@ -82,7 +144,7 @@ std::uint32_t GithubApplier::repo(std::string_view owner, std::string_view name)
 std::uint32_t GithubApplier::user(std::int64_t id) {
   if (const auto found = find_user(github_, id)) return *found;
   const std::uint32_t number = github_.users.append({id, {}});
-  github_.user_index.add(mixed(static_cast<std::uint64_t>(id)), number);
+  github_.user_index.add(hash_of_user(id), number);
   return number;
 }
 

@@ -3,6 +3,7 @@
 #include <maintner/mutation.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,12 @@ class GithubApplier {
 
   void begin_batch(bool first);
   /// What cannot be applied is added to `faults`.
-  void apply(const GithubStep& step, std::vector<Digest::Fault>& faults);
+  void apply(const std::vector<GithubStep>& steps, std::vector<Digest::Fault>& faults);
   /// Something else has named this repository.
   void see_repo(Ref owner, Ref name) { repo(state_.text(owner), state_.text(name)); }
 
  private:
+  void apply(const Mutation& mutation);
   void apply(const GithubMutation& mutation);
   void apply(const GithubIssueMutation& mutation);
   void apply_fields(IssueRow& issue, const GithubIssueMutation& mutation);
@@ -36,6 +38,10 @@ class GithubApplier {
   /// A whole one takes the place of what had its id.
   template <class Row>
   void replace(Lists<Row>& lists, List& list, std::int64_t& largest, const Row& row);
+
+  void ask_for_places(const Mutation& mutation) const;
+  void ask_for_rows(const Mutation& mutation) const;
+  std::optional<std::uint64_t> hash_of_issue(const Mutation& mutation) const;
 
   std::uint32_t repo(std::string_view owner, std::string_view name);
   std::uint32_t issue(std::uint32_t repo, const GithubIssueMutation& mutation);

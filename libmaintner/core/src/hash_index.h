@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "arena.h"
+#include "prefetch.h"
 
 namespace maintner {
 
@@ -33,10 +34,13 @@ class HashIndex {
       if (number < size && is_it(number)) return number;
     }
   }
-  /// Somebody will ask for it soon. (A function that does nothing else is thought to do nothing, and left out, unless it
-  /// is inline from the first.)
-  [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept {
-    __builtin_prefetch(&slots_->entries()[place(hash) & slots_->mask]);
+  /// Somebody will ask for it soon.
+  void prefetch(std::uint64_t hash) const noexcept {
+    maintner::prefetch(&slots_->entries()[place(hash) & slots_->mask]);
+  }
+  /// A number that was added with this hash, or with one that begins like it.
+  std::optional<std::uint32_t> guess(std::uint64_t hash, std::uint32_t size) const {
+    return find(hash, size, [](std::uint32_t) { return true; });
   }
   void add(std::uint64_t hash, std::uint32_t number) {
     if ((slots_->used + 1) * 4 > (slots_->mask + 1) * 3) grow(2 * (slots_->mask + 1));

@@ -94,7 +94,7 @@ class Loading {
   }
 
   void apply_github(Digest& digest) {
-    for (const GithubStep& step : digest.github) github_.apply(step, github_faults_);
+    github_.apply(digest.github, github_faults_);
     github_faults_.swap(digest.github_faults);
   }
   static void forget(Digest& digest) {

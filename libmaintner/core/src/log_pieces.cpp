@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "prefetch.h"
+
 namespace maintner {
 
 namespace {
@@ -52,7 +54,7 @@ void read_piece(LogSpace& space, LogPiece& piece) {
         const auto record = reader.next();
         if (!record) break;
         // The next header is somewhere else in memory: it may be on its way meanwhile.
-        __builtin_prefetch(record->payload.data() + record->payload.size());
+        prefetch(record->payload.data() + record->payload.size());
         const std::uint64_t position = space.position_of(piece.file.data()) + record->offset;
         digest_record(space, record->payload, position, piece.digest);
       }
