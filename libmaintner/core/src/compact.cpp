@@ -102,14 +102,24 @@ GitState compacted(const GitState& from) {
   return to;
 }
 
+bool is_wasteful(const GithubState& state) {
+  bool found = false;
+  visit_github(state, [&](const char*, const auto& part) { found = found || is_wasteful(part); });
+  return found;
+}
+bool is_wasteful(const GitState& state) {
+  bool found = false;
+  visit_git(state, [&](const char*, const auto& part) { found = found || is_wasteful(part); });
+  return found;
+}
+
 }  // namespace
 
+bool is_wasteful(const State& state) { return is_wasteful(state.github) || is_wasteful(state.git); }
+
 void tidy(State& state) {
-  bool github = false, git = false;
-  visit_github(state.github, [&](const char*, const auto& part) { github = github || is_wasteful(part); });
-  visit_git(state.git, [&](const char*, const auto& part) { git = git || is_wasteful(part); });
-  if (github) state.github = compacted(state.github);
-  if (git) state.git = compacted(state.git);
+  if (is_wasteful(state.github)) state.github = compacted(state.github);
+  if (is_wasteful(state.git)) state.git = compacted(state.git);
 }
 
 State compacted(const State& state) {

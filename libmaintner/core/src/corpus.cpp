@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <mutex>
+#include <exception>
+#include <future>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -84,7 +86,9 @@ struct Corpus::Impl {
     }
     const bool longer = !files_.empty() && static_cast<std::uint64_t>(status.st_size) > files_.back().size;
     const bool more = !files_.empty() && !torn_ && files_.back().size > files_.back().applied;
-    if (!behind_ && !longer && !more && !directory_changed()) return {};
+    const bool news = behind_ || longer || more || directory_changed();
+    take_tidied(news);
+    if (!news) return {};
     return take_in(State(shelf_->newest()), false);
   }
 
@@ -257,7 +261,6 @@ struct Corpus::Impl {
 
   Progress apply(State next, std::vector<LogPiece>& pieces, bool first) {
     ++next.batch;
-    tidy(next);
     GithubApplier github(next, options_.compat);
     GitApplier git(next, named_, options_.compat);
     github.begin_batch(first);
@@ -279,7 +282,27 @@ struct Corpus::Impl {
     shelf_->publish(std::move(pinned));
     const View after(shelf_->pin());
     for (const auto& listener : listeners_) listener(before, after);
+    if (is_wasteful(shelf_->newest())) {
+      tidied_ = std::async(options_.threads > 1 ? std::launch::async : std::launch::deferred,
+                           [state = State(shelf_->newest())]() mutable {
+                             tidy(state);
+                             return std::move(state);
+                           });
+    }
     return progress;
+  }
+
+  /// Puts the newest state's tidy form in its place, if there is one by now, or, with `wait`, if there will be one.
+  void take_tidied(bool wait) {
+    constexpr auto kNoTime = std::chrono::seconds(0);
+    if (!tidied_.valid() || (!wait && tidied_.wait_for(kNoTime) == std::future_status::timeout)) return;
+    std::unique_ptr<PinnedState> tidied;
+    try {
+      tidied = std::make_unique<PinnedState>(tidied_.get());
+    } catch (const std::exception&) {
+      return;  // there was no memory for it
+    }
+    shelf_->publish(std::move(tidied));
   }
 
   /// What has been read is known from here on.
@@ -308,6 +331,7 @@ struct Corpus::Impl {
   std::chrono::nanoseconds listed_at_{0};
   bool behind_ = false;         ///< something was not taken in, because it failed
   std::size_t named_seen_ = 0;  ///< of named_, those that are repositories
+  std::future<State> tidied_;   ///< the newest state, being made tidy beside all else
 };
 
 Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)
