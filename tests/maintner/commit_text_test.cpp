@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,6 +100,24 @@ TEST_CASE("hashes are 40 hexadecimal digits") {
   for (const std::string& bad : {""s, "ff"s, std::string(39, 'a'), std::string(41, 'a'), std::string(39, 'a') + "g",
                                  std::string(39, 'a') + "@", std::string(39, 'a') + "`"})
     CHECK_FALSE(hash_from_hex(bad));
+}
+
+TEST_CASE("each digit of a hash counts, and nothing else is one") {
+  const std::string hex = "0123456789abcdefABCDEF9876543210fedcba98";
+  for (std::size_t at = 0; at < hex.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string changed = hex;
+      changed[at] = static_cast<char>(byte);
+      CAPTURE(at);
+      CAPTURE(byte);
+      const auto hash = hash_from_hex(changed);
+      CHECK(hash.has_value() == (std::isxdigit(byte) != 0));
+      if (!hash) continue;
+      std::string lower = changed;
+      for (char& c : lower) c = static_cast<char>(std::tolower(c));
+      CHECK(hash_to_hex(*hash) == lower);
+    }
+  }
 }
 
 TEST_CASE("white space is Unicode's") {

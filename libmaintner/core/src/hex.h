@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,20 +25,24 @@ inline int hex_digit(char c) noexcept { return kHexDigits[static_cast<unsigned c
 /// The 20 bytes that 40 digits of either case mean. False if one is none; then `bytes` is anything.
 inline bool read_hash(const char* digits, char* bytes) noexcept {
   // Sixteen digits at a time, the last ones for a second time. Each comparison is 0xff or 0.
-  using Block = unsigned char __attribute__((vector_size(16)));
+  using Block = std::uint8_t __attribute__((vector_size(16)));
+  using Pairs = std::uint16_t __attribute__((vector_size(16)));
+  using Half = std::uint8_t __attribute__((vector_size(8)));
   Block wrong{};
   for (const std::size_t at : {0U, 16U, 24U}) {
     Block c;
     std::memcpy(&c, digits + at, sizeof c);
     const Block digit = c - '0', letter = (c | 0x20) - 'a';
-    const Block is_digit = reinterpret_cast<Block>(digit < 10), is_letter = reinterpret_cast<Block>(letter < 6);
+    const auto is_digit = reinterpret_cast<Block>(digit < 10), is_letter = reinterpret_cast<Block>(letter < 6);
     wrong |= ~(is_digit | is_letter);
-    const Block value = (digit & is_digit) | ((letter + 10) & is_letter);
-    for (std::size_t i = 0; i < 8; ++i) bytes[at / 2 + i] = static_cast<char>(value[2 * i] << 4U | value[2 * i + 1]);
+    const auto pairs = reinterpret_cast<Pairs>((digit & is_digit) | ((letter + 10) & is_letter));
+    const Pairs low = std::endian::native == std::endian::little ? pairs << 4 | pairs >> 8 : pairs >> 4 | pairs;
+    const Half half = __builtin_convertvector(low & 0xff, Half);
+    std::memcpy(bytes + at / 2, &half, sizeof half);
   }
-  std::uint64_t halves[2];
-  std::memcpy(halves, &wrong, sizeof halves);
-  return (halves[0] | halves[1]) == 0;
+  std::array<std::uint64_t, 2> any;
+  std::memcpy(any.data(), &wrong, sizeof any);
+  return (any[0] | any[1]) == 0;
 }
 
 }  // namespace maintner
