@@ -86,6 +86,10 @@ void GithubApplier::apply(const std::vector<GithubStep>& steps, std::vector<Dige
 
 namespace {
 
+bool names_issue(const GithubIssueMutation& mutation) {
+  return !mutation.owner.empty() && !mutation.repo.empty() && mutation.number != 0;
+}
+
 template <class Each>
 void for_each_user(const GithubIssueMutation& issue, const Each& each) {
   if (issue.user) each(issue.user->id);
@@ -102,6 +106,7 @@ std::uint64_t hash_of_user(std::int64_t id) { return mixed(static_cast<std::uint
 std::optional<std::uint64_t> GithubApplier::hash_of_issue(const Mutation& mutation) const {
   if (!mutation.github_issue) return std::nullopt;
   const GithubIssueMutation& issue = *mutation.github_issue;
+  if (!names_issue(issue)) return std::nullopt;
   const std::optional<std::uint32_t> repo = find_repo(state_, issue.owner, issue.repo);
   if (!repo) return std::nullopt;
   return hash_of(*repo, static_cast<std::uint32_t>(issue.number));
@@ -239,7 +244,7 @@ void GithubApplier::apply(const GithubMutation& mutation) {
 }
 
 void GithubApplier::apply(const GithubIssueMutation& mutation) {
-  if (mutation.owner.empty() || mutation.repo.empty() || mutation.number == 0) return;
+  if (!names_issue(mutation)) return;
   const std::uint32_t repo = this->repo(mutation.owner, mutation.repo);
   IssueRow& issue = github_.issues.edit(this->issue(repo, mutation));
   issue.set(IssueRow::not_exist, mutation.not_exist);
