@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #include <array>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ struct Server {
   io::TcpListener tcp{loop.executor(), io::HostPort{"127.0.0.1", "0"}};
   Pickups pickups;
   std::unique_ptr<Dialer> dialer;
+  std::exception_ptr failure;  ///< of whatever is under way; serve()'s end comes last
 
   static io::Task<> serve(Server& self) {
     for (;;) {
@@ -139,15 +141,14 @@ io::Task<> run_session(Dialer& dialer, io::Event& progress, std::optional<Sessio
 }
 
 io::Task<> drive(Server& server, Worker& worker, io::Event& progress) {
-  std::exception_ptr failure;
-  const auto start = [&](io::Task<> task) {
-    io::spawn(server.loop.executor(), std::move(task), [&](const std::exception_ptr& error) {
-      failure = error;
-      progress.notify_all();
+  const auto start = [&server](io::Task<> task) {
+    io::spawn(server.loop.executor(), std::move(task), [&server](const std::exception_ptr& error) {
+      server.failure = error;
+      server.progress.notify_all();
     });
   };
-  const auto check = [&] {
-    if (failure) std::rethrow_exception(failure);
+  const auto check = [&server] {
+    if (server.failure) std::rethrow_exception(server.failure);
   };
   start(Server::serve(server));
   start(Worker::run(worker));
