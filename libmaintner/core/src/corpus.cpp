@@ -283,11 +283,8 @@ struct Corpus::Impl {
     const View after(shelf_->pin());
     for (const auto& listener : listeners_) listener(before, after);
     if (is_wasteful(shelf_->newest())) {
-      tidied_ = std::async(options_.threads > 1 ? std::launch::async : std::launch::deferred,
-                           [state = State(shelf_->newest())]() mutable {
-                             tidy(state);
-                             return std::move(state);
-                           });
+      tidied_ = std::make_shared<State>(shelf_->newest());
+      tidying_ = beside(options_.threads > 1, [state = tidied_] { tidy(*state); });
     }
     return progress;
   }
@@ -295,14 +292,14 @@ struct Corpus::Impl {
   /// Puts the newest state's tidy form in its place, if there is one by now, or, with `wait`, if there will be one.
   void take_tidied(bool wait) {
     constexpr auto kNoTime = std::chrono::seconds(0);
-    if (!tidied_.valid() || (!wait && tidied_.wait_for(kNoTime) == std::future_status::timeout)) return;
-    std::unique_ptr<PinnedState> tidied;
+    if (!tidying_.valid() || (!wait && tidying_.wait_for(kNoTime) == std::future_status::timeout)) return;
+    const std::shared_ptr<State> tidied = std::exchange(tidied_, nullptr);
     try {
-      tidied = std::make_unique<PinnedState>(tidied_.get());
+      tidying_.get();
     } catch (const std::exception&) {
       return;  // there was no memory for it
     }
-    shelf_->publish(std::move(tidied));
+    shelf_->publish(std::make_unique<PinnedState>(std::move(*tidied)));
   }
 
   /// What has been read is known from here on.
@@ -329,9 +326,10 @@ struct Corpus::Impl {
   }
 
   std::chrono::nanoseconds listed_at_{0};
-  bool behind_ = false;         ///< something was not taken in, because it failed
-  std::size_t named_seen_ = 0;  ///< of named_, those that are repositories
-  std::future<State> tidied_;   ///< the newest state, being made tidy beside all else
+  bool behind_ = false;            ///< something was not taken in, because it failed
+  std::size_t named_seen_ = 0;     ///< of named_, those that are repositories
+  std::shared_ptr<State> tidied_;  ///< the newest state, while it is made tidy beside all else
+  std::future<void> tidying_;
 };
 
 Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)

@@ -19,4 +19,15 @@ void in_threads(unsigned count, const std::function<void()>& work) {
   work();
 }
 
+std::future<void> beside(bool thread, const std::function<void()>& work) {
+  if (thread) {
+    try {
+      return std::async(std::launch::async, work);
+    } catch (const std::system_error&) {
+      // There is none.
+    }
+  }
+  return std::async(std::launch::deferred, work);
+}
+
 }  // namespace maintner
