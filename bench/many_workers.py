@@ -116,7 +116,8 @@ def measure(directory, workers, restarts):
             print(f"the first time, some after some: {wait_for_all(farm, swarm, workers):.1f} s", flush=True)
             measure_idle(farm, workers, before)
             times = [measure_restart(farm, swarm, workers) for _ in range(restarts)]
-            print(f"all back: median {statistics.median(times):.1f} s, worst {max(times):.1f} s of {restarts}")
+            if times:
+                print(f"all back: median {statistics.median(times):.1f} s, worst {max(times):.1f} s of {restarts}")
         finally:
             swarm.kill()
             swarm.wait()

@@ -6,7 +6,6 @@
 
 #include <libdeflate.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

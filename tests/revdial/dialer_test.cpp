@@ -75,6 +75,19 @@ TEST_CASE("when keep-alives are to come more or less often the listener is told 
   }
 }
 
+TEST_CASE("sessions that began at different times send their keep-alives at the same") {
+  Session session(64 * 1024, testing::Peer::Reads::yes, {.random = counting(), .keep_alive = 15s});
+  session.world.advance(100ms);
+  session.dialer.set_keep_alive(15s);
+  session.world.settle();
+  CHECK(session.listener.take() == std::string(kKeepAliveLine) + std::string(kKeepAliveLine));
+  // Not 15 seconds later, which is 100 ms behind a quarter of a second.
+  session.world.advance(14'899ms);
+  CHECK(session.listener.take() == "");
+  session.world.advance(1ms);
+  CHECK(session.listener.take() == kKeepAliveLine);
+}
+
 TEST_CASE("a keep-alive is sent at once and then thirty seconds after the last control message") {
   Session session;
   CHECK(session.listener.take() == kKeepAliveLine);

@@ -7,8 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "decimal.h"
-
 namespace maintner {
 
 namespace {

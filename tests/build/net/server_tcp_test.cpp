@@ -70,7 +70,6 @@ io::Task<> connect_all_then_ask(TcpWorld& world, int& answered) {
     io::StreamPtr stream = co_await io::tcp_connect(world.loop.executor(), world.clock, world.address, 10s);
     crowd.push_back(std::make_unique<ClientConnection>(std::move(stream), world.clock));
   }
-  co_await world.clock.sleep_for(20ms);
   for (auto& client : crowd) {
     io::RequestHead head;
     const SimpleResponse answer = co_await client->request(head);

@@ -34,7 +34,8 @@ struct LogChanged : std::runtime_error {
 };
 
 struct CorpusOptions {
-  /// That load; 0: as many as there are processors. The result does not depend on it.
+  /// That load; 0: as many as there are processors. The result does not depend on it. With more than one, some updates
+  /// leave a thread behind that puts rows in order; the next update that has news, and the destructor, wait for it.
   unsigned threads = 0;
   /// Also where the original is wrong. Differences: docs/mutation-log.md.
   bool compat = false;

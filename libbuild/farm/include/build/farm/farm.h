@@ -334,8 +334,8 @@ class Farm {
   Rules rules_;
   std::map<model::BuildId, Item> items_;
   std::map<model::SessionId, Worker> workers_;
-  std::map<model::WorkerId, model::SessionId> session_of_;
-  std::map<model::WorkerId, Absence> absences_;  ///< of none that has a session
+  std::map<model::WorkerId, model::SessionId> session_of_;  ///< of each worker in workers_
+  std::map<model::WorkerId, Absence> absences_;             ///< of none that has a session
   std::vector<Branch> branches_;
   std::map<BranchKey, std::size_t> branch_indexes_;
   std::map<CommitKey, std::vector<model::BuilderName>> built_;
