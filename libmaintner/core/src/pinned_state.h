@@ -16,8 +16,12 @@ class Shelf;
 struct PinnedState {
   explicit PinnedState(State&& of) : state(std::move(of)) {}
 
+  /// What counts as held by being the newest: more than any number of views, so that those who come and go while it
+  /// stops being that are not the last, whatever the order in which they and the shelf count.
+  static constexpr std::int64_t kNewest = std::int64_t{1} << 62;
+
   const State state;
-  std::atomic<std::int64_t> holders{1};
+  std::atomic<std::int64_t> holders{kNewest};
   Shelf* shelf = nullptr;
   PinnedState* next = nullptr;  ///< of those that nobody holds
 };
@@ -45,13 +49,7 @@ class Shelf {
     --state->holders;
     return state;
   }
-  void release(PinnedState* state) noexcept {
-    if (--state->holders > 0) return;
-    state->next = unheld_.load();
-    while (!unheld_.compare_exchange_weak(state->next, state)) {
-    }
-    if (closed_) free_unheld();
-  }
+  void release(PinnedState* state) noexcept { give_up(state, 1); }
 
   /// For one thread at a time, as all below.
   void publish(std::unique_ptr<PinnedState> next) {
@@ -82,9 +80,16 @@ class Shelf {
     return reinterpret_cast<PinnedState*>(bits & (kOne - 1));
   }
   void retire(std::uint64_t bits) noexcept {
-    PinnedState* const state = pointer_in(bits);
-    state->holders += static_cast<std::int64_t>(bits >> kPointerBits);
-    release(state);
+    give_up(pointer_in(bits), PinnedState::kNewest - static_cast<std::int64_t>(bits >> kPointerBits));
+  }
+  void give_up(PinnedState* state, std::int64_t holds) noexcept {
+    if (state->holders.fetch_sub(holds) != holds) return;
+    ++states_;  // we are at work here: once it is among the others, somebody may free it, and be the last to leave
+    state->next = unheld_.load();
+    while (!unheld_.compare_exchange_weak(state->next, state)) {
+    }
+    if (closed_) free_unheld();
+    leave();
   }
   void free_unheld() noexcept {
     PinnedState* state = unheld_.exchange(nullptr);
