@@ -27,8 +27,11 @@ inline build::runs::Command shell_command(const std::string& id, const std::stri
   return command;
 }
 
+/// What the names of this test's processes end in: others may be at the same test.
+inline const std::string kOurs = "-" + std::to_string(::getpid());
+
 /// Waits, and has a grandchild that waits, too: in a session of its own, without an environment or open descriptors,
-/// and nobody's child any more. Both have `id` in their names (processes_named()).
+/// and nobody's child any more. processes_named(id) finds both.
 inline build::runs::Command daemon_command(const std::string& id, const std::filesystem::path& directory) {
   const std::string script =
       "import os\n"
@@ -37,11 +40,11 @@ inline build::runs::Command daemon_command(const std::string& id, const std::fil
       "  if os.fork() == 0:\n"
       "    os.closerange(0, 1000)\n"
       "    os.execve('/bin/sleep', ['hidden-" +
-      id +
+      id + kOurs +
       "', '1000'], {})\n"
       "  os._exit(0)\n"
       "os.execve('/bin/sleep', ['shown-" +
-      id + "', '1000'], {})\n";
+      id + kOurs + "', '1000'], {})\n";
   build::runs::Command command = shell_command(id, "", directory);
   command.program = "/usr/bin/python3";
   command.argv = {"python3", "-c", script};
@@ -66,7 +69,7 @@ inline std::vector<pid_t> processes_named(const std::string& id) {
     const pid_t pid = std::atoi(process.path().filename().c_str());
     const std::string command = pid > 0 ? proc_file(pid, "cmdline") : "";
     const std::string name = command.substr(0, command.find('\0'));
-    if (name == "hidden-" + id || name == "shown-" + id) found.push_back(pid);
+    if (name == "hidden-" + id + kOurs || name == "shown-" + id + kOurs) found.push_back(pid);
   }
   return found;
 }

@@ -455,11 +455,14 @@ TEST_CASE("a supervisor that never says a word is given up, and nothing is left 
   };
   std::string said;
   io::spawn(world.loop.executor(), begin(runs, testing::shell_command(kSilent, "", "/"), said), {});
-  REQUIRE(world.wait_until([&] { return clock.next_due().has_value(); }));
+  const auto supervisor = [] { return testing::forked_by(testing::fork_server(), 'T'); };
+  REQUIRE(world.wait_until([&] { return supervisor() > 0; }));
+  world.loop.poll();  // what it passes before it begins is here
   clock.advance(60s, [&] { world.loop.poll(); });
   CHECK(world.wait_until([&] { return !said.empty(); }));
   CHECK(said == "the run could not be begun: its supervisor said nothing for 60 seconds");
   CHECK(std::filesystem::is_empty(world.temp / "stuck" / "runs"));
+  CHECK(world.wait_until([&] { return supervisor() == 0; }));
   world.loop.run_until_done(runs.stop());
 }
 
