@@ -156,9 +156,11 @@ int main(int argc, char** argv) {
   const auto launch = options.threads == 1 ? std::launch::deferred : std::launch::async;
   auto commits = std::async(launch, sum_of_commits, view);
   all.add_value(sum_of_github(view));
+  const double issues_read = since();
   all.add_value(sum_of_gerrit(view));
   all.add_value(commits.get());
   const double read = since(), cpu = cpu_seconds();
+  std::printf("all of the issues read after %.3f s more\n", issues_read - loaded);
   std::printf("load %.3f s (%.3f of processor), traversal %.3f s (%.3f), together %.3f s, %.3f of processor\n", loaded,
               loaded_cpu, read - loaded, cpu - loaded_cpu, read, cpu);
   std::printf("anonymous memory: peak %ld KiB, now %ld KiB; sum %016llx; %llu problems %s\n", peak.kib(),
