@@ -19,7 +19,45 @@ std::string digest_hex(std::string_view bytes, const EVP_MD* kind, const char* n
   return to_hex(std::as_bytes(std::span(digest, size)));
 }
 
+[[noreturn]] void sha224_failed() { throw std::runtime_error("cannot compute a digest: OpenSSL refuses SHA-224"); }
+
 }  // namespace
+
+struct Sha224::State {
+  State() : context(EVP_MD_CTX_new()) {
+    if (context == nullptr) sha224_failed();
+  }
+  ~State() { EVP_MD_CTX_free(context); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  EVP_MD_CTX* context;
+};
+
+Sha224::Sha224() : state_(std::make_unique<State>()) {
+  if (EVP_DigestInit_ex(state_->context, EVP_sha224(), nullptr) != 1) sha224_failed();
+}
+
+Sha224::Sha224(const Sha224& other) : state_(std::make_unique<State>()) { *this = other; }
+
+Sha224& Sha224::operator=(const Sha224& other) {
+  if (this != &other && EVP_MD_CTX_copy_ex(state_->context, other.state_->context) != 1) sha224_failed();
+  return *this;
+}
+
+Sha224::~Sha224() = default;
+
+void Sha224::update(std::string_view bytes) {
+  if (EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) != 1) sha224_failed();
+}
+
+std::string Sha224::hex() const {
+  const Sha224 copy = *this;
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (EVP_DigestFinal_ex(copy.state_->context, digest, &size) != 1) sha224_failed();
+  return to_hex(std::as_bytes(std::span(digest, size)));
+}
 
 std::string sha256_hex(std::string_view bytes) { return digest_hex(bytes, EVP_sha256(), "SHA-256"); }
 
