@@ -370,6 +370,51 @@ TEST_CASE("a corpus that follows its log for long does not grow by what is not s
 #endif
 }
 
+TEST_CASE(
+    "a log that is told in parts: no more is read than they say, the last gets another name, others come behind") {
+  Log log;
+  log.append(issue(1, "one"));
+  const std::uint64_t one = log.writer->size();
+  log.append(issue(1, "two"));
+  log.append("no mutation");
+  const std::uint64_t damaged = log.writer->size();
+  log.append(issue(1, "three"));
+  std::vector<LogPart> parts{{log.file, one}};
+  const CorpusOptions options{.threads = 1, .compat = false, .snapshot = log.temp / "snapshot"};
+  Corpus corpus([&] { return parts; }, options);
+  CHECK(title_of(corpus.view(), 1) == "one");
+  CHECK(corpus.update().mutations == 0);
+  parts[0].size = damaged;
+  CHECK(corpus.update().mutations == 2);  // one of them is none
+  CHECK(title_of(corpus.view(), 1) == "two");
+  REQUIRE(corpus.problem_count() == 1);
+
+  const fs::path renamed = log.temp / "other";
+  fs::rename(log.file, renamed);
+  parts[0] = {renamed, log.writer->size()};
+  log.next_file("another");
+  log.append(issue(2, "new"));
+  parts.push_back({log.file, log.writer->size()});
+  CHECK(corpus.update().mutations == 2);
+  CHECK(title_of(corpus.view(), 1) == "three");
+  CHECK(title_of(corpus.view(), 2) == "new");
+  CHECK(corpus.problems()[0].file == renamed);
+  corpus.save(options.snapshot);
+
+  // The last again under another name, and longer: a snapshot does not mind.
+  log.append(issue(2, "newer"));
+  fs::rename(log.file, log.temp / "third");
+  parts[1] = {log.temp / "third", log.writer->size()};
+  const Corpus again([&] { return parts; }, options);
+  CHECK(again.snapshot_refused() == "");
+  CHECK(title_of(again.view(), 2) == "newer");
+  CHECK(again.problems()[0].file == renamed);
+
+  parts.pop_back();
+  CHECK_THROWS_AS(corpus.update(), LogChanged);
+  CHECK_THROWS_AS(Corpus([]() -> std::vector<LogPart> { throw LogChanged("no parts"); }), LogChanged);
+}
+
 TEST_CASE("metas that lead in a circle make nothing of it") {
   Log log;
   log.append(gerrit(kA, raw_commit("x\n"), "refs/changes/01/1/1"));

@@ -52,21 +52,32 @@ struct stat status_of(const LogFile& file) {
   return status;
 }
 
-LogFile open_log(const fs::path& path) {
+LogFile open_log(const LogPart& part) {
   LogFile file;
-  file.path = path;
-  file.fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.fd.valid()) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
+  file.path = part.file;
+  file.fd.reset(part.open != nullptr ? ::fcntl(part.open->get(), F_DUPFD_CLOEXEC, 0)
+                                     : ::open(part.file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.fd.valid()) throw std::system_error(errno, std::generic_category(), "cannot open " + part.file.string());
   const struct stat status = status_of(file);
   file.device = status.st_dev;
   file.inode = status.st_ino;
   return file;
 }
 
+/// False if there is none.
+bool look_at(const LogPart& part, struct stat& status) {
+  return (part.open != nullptr ? ::fstat(part.open->get(), &status) : ::stat(part.file.c_str(), &status)) == 0;
+}
+
+std::uint64_t size_in(const struct stat& status, const LogPart& part) {
+  return std::min(static_cast<std::uint64_t>(status.st_size), part.size);
+}
+
 }  // namespace
 
 struct Corpus::Impl {
-  Impl(fs::path directory, CorpusOptions options) : directory_(std::move(directory)), options_(std::move(options)) {
+  Impl(fs::path directory, LogParts parts, CorpusOptions options)
+      : directory_(std::move(directory)), parts_(std::move(parts)), options_(std::move(options)) {
     if (options_.threads == 0) options_.threads = processors();
     if (!options_.snapshot.empty() && take_snapshot()) return;
     State first;
@@ -78,21 +89,15 @@ struct Corpus::Impl {
   }
 
   Progress update() {
-    struct stat status {};
-    if (!files_.empty()) {
-      status = status_of(files_.back());
-      if (static_cast<std::uint64_t>(status.st_size) < files_.back().size)
-        throw LogChanged(files_.back().path.string() + " has become shorter");
-    }
-    const bool longer = !files_.empty() && static_cast<std::uint64_t>(status.st_size) > files_.back().size;
     const bool more = !files_.empty() && !torn_ && files_.back().size > files_.back().applied;
-    const bool news = behind_ || longer || more || directory_changed();
+    const bool news = more || (parts_ ? parts_changed() : has_grown() || directory_changed()) || behind_;
     take_tidied(news);
     if (!news) return {};
     return take_in(State(shelf_->newest()), false);
   }
 
   fs::path directory_;
+  LogParts parts_;  ///< instead of it
   CorpusOptions options_;
   std::shared_ptr<LogSpace> space_;
   std::vector<LogFile> files_;
@@ -168,14 +173,14 @@ struct Corpus::Impl {
   /// Opens the log's files, as far as they are what a snapshot was made of. Throws SnapshotRefused.
   void open_as_then(const Snapshot& snapshot) {
     if (snapshot.compat != options_.compat) throw SnapshotRefused("it was made with another value of compat");
-    const std::vector<fs::path> paths = log_files(directory_);
+    const std::vector<LogPart> parts = list();
     for (std::size_t i = 0; i < snapshot.files.size(); ++i) {
       const SnapshotFile& then = snapshot.files[i];
-      if (i == paths.size() || paths[i].filename() != then.name)
+      if (i == parts.size() || (!parts_ && parts[i].file.filename() != then.name))
         throw SnapshotRefused("the log has other files than then: " + then.name + " is not there, or not in its place");
-      LogFile file = open_log(paths[i]);
+      LogFile file = open_log(parts[i]);
       const struct stat status = status_of(file);
-      const auto size = static_cast<std::uint64_t>(status.st_size);
+      const std::uint64_t size = size_in(status, parts[i]);
       const bool last = i + 1 == snapshot.files.size();
       const bool same =
           file.inode == then.inode && (last ? size >= then.size : size == then.size && mtime_of(status) == then.mtime);
@@ -205,24 +210,53 @@ struct Corpus::Impl {
     return !same;
   }
 
-  /// What is in the directory beyond what is known. Throws LogChanged.
-  std::vector<LogFile> new_files() {
+  /// Throws LogChanged.
+  bool has_grown() {
+    if (files_.empty()) return false;
+    const auto size = static_cast<std::uint64_t>(status_of(files_.back()).st_size);
+    if (size < files_.back().size) throw LogChanged(files_.back().path.string() + " has become shorter");
+    return size > files_.back().size;
+  }
+
+  bool parts_changed() {
+    const std::vector<LogPart> parts = parts_();
+    return parts.size() != files_.size() || (!parts.empty() && parts.back().size != files_.back().size);
+  }
+
+  std::vector<LogPart> list() const {
+    if (parts_) return parts_();
+    std::vector<LogPart> parts;
+    for (fs::path& file : log_files(directory_)) parts.push_back({std::move(file), UINT64_MAX});
+    return parts;
+  }
+
+  void rename(LogFile& file, const fs::path& path) {
+    if (file.path == path) return;
+    for (Problem& problem : problems_)
+      if (problem.file == file.path) problem.file = path;
+    file.path = path;
+  }
+
+  /// Compares what is listed with what is known, of which the last may have grown. Throws LogChanged.
+  std::vector<LogFile> new_files(const std::vector<LogPart>& listed) {
     std::vector<LogFile> fresh;
     std::size_t known = 0;
-    for (const fs::path& path : log_files(directory_)) {
+    for (const LogPart& part : listed) {
       if (known == files_.size()) {
-        fresh.push_back(open_log(path));
+        fresh.push_back(open_log(part));
         continue;
       }
-      const LogFile& before = files_[known++];
+      LogFile& before = files_[known++];
       struct stat status {};
-      if (::stat(path.c_str(), &status) != 0 || path != before.path || status.st_ino != before.inode ||
+      if (!look_at(part, status) || (!parts_ && part.file != before.path) || status.st_ino != before.inode ||
           status.st_dev != before.device)
         throw LogChanged("there is another file than before in the place of " + before.path.string());
+      rename(before, part.file);
       const bool is_last = known == files_.size();
-      const auto size = static_cast<std::uint64_t>(status.st_size);
-      if (size < before.size) throw LogChanged(path.string() + " has become shorter");
-      if (size > before.size && !is_last) throw LogChanged(path.string() + " has become longer, and is not the last");
+      const std::uint64_t size = size_in(status, part);
+      if (size < before.size) throw LogChanged(part.file.string() + " has become shorter");
+      if (size > before.size && !is_last)
+        throw LogChanged(part.file.string() + " has become longer, and is not the last");
     }
     if (known < files_.size()) throw LogChanged(files_[known].path.string() + " is not there any more");
     return fresh;
@@ -233,17 +267,20 @@ struct Corpus::Impl {
   }
 
   Progress take_in(State next, bool first) {
-    directory_changed();
-    std::vector<LogFile> fresh = new_files();
+    if (!parts_) directory_changed();
+    const std::vector<LogPart> listed = list();
+    const std::size_t known = files_.size();
+    std::vector<LogFile> fresh = new_files(listed);
     behind_ = true;
-    if (!files_.empty()) {
+    if (known > 0) {
       LogFile& last = files_.back();
-      const auto size = static_cast<std::uint64_t>(status_of(last).st_size);
+      const std::uint64_t size = size_in(status_of(last), listed[known - 1]);
       space_->extend(last.fd, size, last.path);
       last.size = std::max(last.size, size);
     }
-    for (LogFile& file : fresh) {
-      file.size = static_cast<std::uint64_t>(status_of(file).st_size);
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      LogFile& file = fresh[i];
+      file.size = size_in(status_of(file), listed[known + i]);
       file.begin = space_->add(file.fd, file.size, file.path);
       files_.push_back(std::move(file));
     }
@@ -333,7 +370,9 @@ struct Corpus::Impl {
 };
 
 Corpus::Corpus(const fs::path& directory, const CorpusOptions& options)
-    : impl_(std::make_unique<Impl>(directory, options)) {}
+    : impl_(std::make_unique<Impl>(directory, nullptr, options)) {}
+Corpus::Corpus(LogParts parts, const CorpusOptions& options)
+    : impl_(std::make_unique<Impl>(fs::path(), std::move(parts), options)) {}
 Corpus::~Corpus() = default;
 
 std::vector<std::string> verify_snapshot(const fs::path& directory, const fs::path& snapshot) {
@@ -346,7 +385,7 @@ std::vector<std::string> verify_snapshot(const fs::path& directory, const fs::pa
       wrong.push_back(path.string() + " is not there");
       continue;
     }
-    const LogFile file = open_log(path);
+    const LogFile file = open_log({path, UINT64_MAX});
     const auto size = static_cast<std::uint64_t>(status_of(file).st_size);
     if (size < then.size) {
       wrong.push_back(path.string() + " has become shorter");

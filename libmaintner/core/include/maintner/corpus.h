@@ -13,6 +13,7 @@
 // View::check(); all that a commit has as ancestors: Commit::has_ancestor().
 #pragma once
 
+#include <build/base/file.h>
 #include <maintner/view.h>
 
 #include <cstddef>
@@ -43,6 +44,16 @@ struct CorpusOptions {
   std::filesystem::path snapshot;
 };
 
+/// A file of a log, of which no more than `size` bytes count.
+struct LogPart {
+  std::filesystem::path file;
+  std::uint64_t size = 0;
+  std::shared_ptr<const build::base::UniqueFd> open = nullptr;  ///< if it may have got another name meanwhile
+};
+/// Says what a log consists of at this moment, in its order: for logs that are not simply a directory. What it throws
+/// comes out of the function that asked.
+using LogParts = std::function<std::vector<LogPart>()>;
+
 /// A place in the log that could not be used. What follows was.
 struct Problem {
   std::filesystem::path file;
@@ -65,6 +76,9 @@ class Corpus {
   /// Loads the log in `directory`. Throws std::system_error if that cannot be read, or memory is lacking. What is wrong
   /// in it is in problems().
   explicit Corpus(const std::filesystem::path& directory, const CorpusOptions& options = {});
+  /// The same of the log that `parts` names, now and for each update(): the last of them may have grown, and have
+  /// another name, others may have come behind it.
+  explicit Corpus(LogParts parts, const CorpusOptions& options = {});
   /// Views may live on.
   ~Corpus();
   Corpus(const Corpus&) = delete;
