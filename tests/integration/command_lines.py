@@ -7,7 +7,8 @@ import unittest
 
 from farm import programs
 
-TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "retrybuilds")
+TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "maintnerd", "maintwatch",
+         "retrybuilds")
 GOOD = """\
 [coordinator]
 listen = "127.0.0.1:0"

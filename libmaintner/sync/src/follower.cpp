@@ -183,8 +183,12 @@ struct Follower::Impl {
   io::Task<std::shared_ptr<const SegmentList>> sync(const std::vector<ListedSegment>& listed) {
     const std::unique_ptr<base::LockFile> held = co_await lock();
     auto list = std::make_shared<SegmentList>();
+    if (options_.tail && delivered_->segments.empty() && !listed.empty()) first_ = listed.back().number;
     for (const ListedSegment& segment : listed) {
-      list->segments.push_back(co_await sync_with_tries(segment));
+      if (segment.number < first_)
+        list->segments.push_back({segment.number, segment.size, segment.sha224, segment.frozen, {}, nullptr});
+      else
+        list->segments.push_back(co_await sync_with_tries(segment));
       list->size += segment.size;
     }
     co_return list;
@@ -379,7 +383,8 @@ struct Follower::Impl {
   FollowerOptions options_;
   Url server_;
   Fetcher fetcher_;
-  bool asked_ = false;  ///< the cache, for want of a network
+  std::uint64_t first_ = 0;  ///< number of those that are of interest
+  bool asked_ = false;       ///< the cache, for want of a network
   std::shared_ptr<const SegmentList> delivered_ = std::make_shared<SegmentList>();
   std::optional<GrowingFile> growing_;  ///< of the segment at which it was last
   fs::path growing_path_;

@@ -226,6 +226,28 @@ TEST_CASE("two followers share a cache") {
   }
 }
 
+TEST_CASE("a follower of the tail fetches the last segment and what comes behind it") {
+  FollowerWorld world(100);
+  for (const char c : {'a', 'b', 'c'}) world.add(std::string(60, c));
+  FollowerOptions options;
+  options.server = world.address();
+  options.cache = world.temp / "cache";
+  options.tail = true;
+  Follower follower(world.loop.executor(), world.clock, world.pool, options);
+  auto list = world.next(follower);
+  REQUIRE(list);
+  CHECK(world.asked.size() == 2);
+  REQUIRE(list->segments.size() == 3);
+  CHECK(list->segments[1].file.empty());
+  CHECK(testing::read_file(list->segments[2].file) == framed(0, std::string(60, 'c')));
+  world.add(std::string(60, 'd'));
+  list = world.next(follower);
+  REQUIRE(list);
+  REQUIRE(list->segments.size() == 4);
+  CHECK(testing::read_file(list->segments[3].file) == framed(0, std::string(60, 'd')));
+  CHECK(list->size == world.store.segments()->size);
+}
+
 TEST_CASE("redirections are followed, with the range") {
   FollowerWorld world;
   world.add("one");

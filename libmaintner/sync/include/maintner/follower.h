@@ -42,6 +42,9 @@ struct FollowerOptions {
   io::TlsTrust trust = {};
   io::Environment environment;                                ///< for proxies of TLS connections; empty: none
   std::uint64_t max_segment = std::uint64_t{1} << 32;         ///< bytes; a server that names a larger one is refused
+  /// Only the segment that is the last one when next() is first called, and what comes behind it. Those before have no
+  /// `file`. For a cache of its own.
+  bool tail = false;
   std::function<void(const std::string& sentence)> log = {};  ///< of failures after which it tries again
 };
 
