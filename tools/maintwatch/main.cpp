@@ -182,7 +182,7 @@ int main(int argc, char** argv) {
   cli.text("project", flags.wanted.project, "HOST/NAME", "what concerns this project of Gerrit's, too");
   cli.toggle("json", flags.json, "print each mutation as a line of JSON");
   cli.integer("count", flags.count, "N", "end after so many", 1, INT64_MAX);
-  cli.example("maintwatch", "whatever happens to Go");
+  cli.example("maintwatch -repo golang/go", "what happens to the issues of Go");
   cli.example("maintwatch -server http://localhost:6343/logs -repo golang/go -json",
               "for a program, of a server of one's own");
   if (const auto exit_code = cli.parse(argc, argv)) return *exit_code;
