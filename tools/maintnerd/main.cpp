@@ -3,6 +3,7 @@
 
 #include <build/base/cli.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -12,11 +13,13 @@
 namespace {
 
 constexpr int kExitTrouble = 1;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
 
 std::optional<int> parse_flags(int argc, char** argv, maintnerd::Options& options) {
   build::base::CommandLine cli("maintnerd", "Serves a mutation log to those who follow it.");
   cli.path("data-dir", options.data_dir, "DIR", "the segments that are served");
   cli.path("log", options.log, "DIR", "a log of files maintner-*.mutlog, copied into the segments now and as it grows");
+  cli.integer("segment-size", options.segment_size, "BYTES", "when a segment is full", 1, kMostBytes);
   cli.text("listen-http", options.listen, "HOST:PORT", "where to listen");
   cli.path("tls-cert", options.certificate, "FILE", "serve TLS, with this certificate (PEM, leaf first)");
   cli.path("tls-key", options.private_key, "FILE", "and its private key (PEM)");

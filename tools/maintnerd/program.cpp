@@ -15,6 +15,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -58,7 +59,7 @@ struct Program::Impl {
         log_([this] { return clock_.wall_now(); }, options_.logging),
         service_(loop_.executor(), clock_, options_.service,
                  [this](const std::string& sentence) { log_.warning(sentence); }),
-        store_(options_.data_dir),
+        store_(options_.data_dir, static_cast<std::uint64_t>(options_.segment_size)),
         logs_(loop_.executor(), clock_, pool_, store_),
         listener_(loop_.executor(), io::HostPort::parse(options_.listen)),
         server_(

@@ -2,7 +2,9 @@
 
 #include <build/base/log.h>
 #include <io/service_manager.h>
+#include <maintner/segment_store.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -12,6 +14,7 @@ namespace maintnerd {
 struct Options {
   std::filesystem::path data_dir;  ///< the segments
   std::filesystem::path log;       ///< that is copied into them; empty: none
+  std::int64_t segment_size = maintner::SegmentStore::kSegmentSize;
   std::string listen = "localhost:6343";
   std::filesystem::path certificate, private_key;  ///< empty: no TLS
   std::filesystem::path ready_file;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -198,6 +199,7 @@ struct Follower::Impl {
     for (int tries = 1;;) {
       std::optional<FetchError> failed;
       std::optional<Segment> segment;
+      const std::uint64_t before = fetched_;
       try {
         segment = co_await sync_segment(listed);
       } catch (const FetchError& error) {
@@ -206,6 +208,7 @@ struct Follower::Impl {
       if (segment) co_return std::move(*segment);
       io::Duration pause = kWithoutNetwork;
       if (failed->kind() == Kind::final) throw *failed;
+      if (fetched_ != before && growing_) tries = 1;  // something of it has come, and is kept
       if (failed->kind() == Kind::no_network) {
         tries = 1;
       } else {
@@ -303,15 +306,20 @@ struct Follower::Impl {
 
   io::Task<> append(const Fetcher::Answer& answer, std::uint64_t skip, const ListedSegment& listed) {
     std::string piece(kPiece, '\0');
-    while (true) {
+    std::exception_ptr broken;
+    while (broken == nullptr) {
       std::size_t filled = 0;
-      while (filled < piece.size()) {
-        const std::size_t count =
-            co_await answer.body->read_some(io::asio::buffer(piece.data() + filled, piece.size() - filled));
-        if (count == 0) break;
-        filled += count;
+      try {
+        while (filled < piece.size()) {
+          const std::size_t count =
+              co_await answer.body->read_some(io::asio::buffer(piece.data() + filled, piece.size() - filled));
+          if (count == 0) break;
+          filled += count;
+        }
+      } catch (const std::exception&) {
+        broken = std::current_exception();  // what has come until then is kept
       }
-      if (filled == 0) co_return;
+      if (filled == 0) break;
       std::string_view bytes(piece.data(), filled);
       const auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(skip, bytes.size()));
       bytes.remove_prefix(skipped);
@@ -321,7 +329,9 @@ struct Follower::Impl {
                                           " bytes that the segment is to have");
       auto write = [&] { growing_->append(bytes); };
       co_await pool_.run(write);
+      fetched_ += bytes.size();
     }
+    if (broken != nullptr) std::rethrow_exception(broken);
   }
 
   /// Of what was delivered, how much is the beginning of `list`.
@@ -383,8 +393,9 @@ struct Follower::Impl {
   FollowerOptions options_;
   Url server_;
   Fetcher fetcher_;
-  std::uint64_t first_ = 0;  ///< number of those that are of interest
-  bool asked_ = false;       ///< the cache, for want of a network
+  std::uint64_t fetched_ = 0;  ///< bytes, since the beginning
+  std::uint64_t first_ = 0;    ///< number of those that are of interest
+  bool asked_ = false;         ///< the cache, for want of a network
   std::shared_ptr<const SegmentList> delivered_ = std::make_shared<SegmentList>();
   std::optional<GrowingFile> growing_;  ///< of the segment at which it was last
   fs::path growing_path_;

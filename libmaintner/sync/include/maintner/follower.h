@@ -40,8 +40,8 @@ struct FollowerOptions {
   std::string server;           ///< "https://maintner.golang.org/logs", or http://
   std::filesystem::path cache;  ///< made, for this user alone, if it is missing
   io::TlsTrust trust = {};
-  io::Environment environment;                                ///< for proxies of TLS connections; empty: none
-  std::uint64_t max_segment = std::uint64_t{1} << 32;         ///< bytes; a server that names a larger one is refused
+  io::Environment environment;                         ///< for proxies of TLS connections; empty: none
+  std::uint64_t max_segment = std::uint64_t{1} << 32;  ///< bytes; a server that names a larger one is refused
   /// Only the segment that is the last one when next() is first called, and what comes behind it. Those before have no
   /// `file`. For a cache of its own.
   bool tail = false;
@@ -60,10 +60,10 @@ class Follower {
   /// Waits until there is something new, fetches it, and gives all that there is. If there is no way to the network
   /// when it is called for the first time, that is what the cache has; if that is nothing, it waits.
   ///
-  /// Tries again where that may help: an index five times, with pauses of 1, 4, 9 and 16 s, a segment ten times;
-  /// without a way to the network every 15 s. Throws HistorySplit; std::runtime_error (std::system_error for files),
-  /// whose text has the address: then it can be called again. One call at a time. Cancelling the awaiting coroutine
-  /// ends it.
+  /// Tries again where that may help: an index five times, with pauses of 1, 4, 9 and 16 s, a segment ten times,
+  /// counted anew when something of it has come; without a way to the network every 15 s. Throws HistorySplit;
+  /// std::runtime_error (std::system_error for files), whose text has the address: then it can be called again. One
+  /// call at a time. Cancelling the awaiting coroutine ends it.
   io::Task<std::shared_ptr<const SegmentList>> next();
 
  private:
