@@ -17,7 +17,7 @@ LAYERS = [
     {"io", "pargzip", "base"},
     {"tarutil", "revdial", "model", "subprocess", "build_info"},
     {"cli", "maintner"},
-    {"config", "store", "blob", "livelog", "net", "runs"},
+    {"config", "store", "blob", "livelog", "net", "runs", "maintner_sql"},
     {"buildlet_client", "buildlet_server", "git", "gerrit", "maintner_sync"},
     {"farm", "maintner_serve"},
     {"coordinator", "gomote_server"},
@@ -32,6 +32,7 @@ ONLY = {
     "tarutil": {"pargzip"},
     "revdial": {"io"},
     "maintner": {"basics"},
+    "maintner_sql": {"basics", "maintner"},
     "maintner_sync": {"base", "basics", "io", "maintner", "net"},
     "maintner_serve": {"base", "basics", "io", "maintner", "maintner_sync", "net"},
     "model": {"base"},
@@ -44,7 +45,7 @@ ONLY = {
 }
 
 # A user of these gets no Boost; for farm it also means no event loop, so no way to wait or to be elsewhere.
-WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "maintner", "model", "farm"}
+WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "maintner", "maintner_sql", "model", "farm"}
 
 # Headers that make something of ours fit Boost, for those who have it; nothing else of ours includes them.
 BOOST_ADAPTERS = {"libpargzip/include/pargzip/boost_iostreams.h"}

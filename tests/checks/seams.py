@@ -39,6 +39,7 @@ EXCEPTIONS = {
     ("libbuild/runs/src/lease_file.cpp", "the time"): "the boot clock, which several processes compare",
     ("libbuild/base/src/random.cpp", "randomness"): "the system's RandomSource, handed in from main",
     ("tools/gostats/main.cpp", "the time"): "how long loading took, for people",
+    ("libmaintner/sql/src/sql.cpp", "the time"): "how long a statement runs; SQLite asks in the middle of it",
     ("tools/pargzip/main.cpp", "the time"): "handed in from here; libio's clock would bring Boost",
 }
 

@@ -7,7 +7,7 @@ import unittest
 
 from farm import programs
 
-TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "maintnerd", "maintwatch",
+TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "maintnerd", "maintq", "maintwatch",
          "retrybuilds")
 GOOD = """\
 [coordinator]

@@ -1,0 +1,116 @@
+"""maintq: answers about a log that the original wrote (golden data), in each form, and what goes wrong."""
+
+import collections
+import csv
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from farm import programs, wait_for
+
+GOLDEN = os.environ.get("XBUILD_GOLDEN")
+
+
+def maintq(*args, expect=0):
+    answer = subprocess.run([programs() / "maintq", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            timeout=60, stdin=subprocess.DEVNULL)
+    assert answer.returncode == expect, answer
+    return answer
+
+
+def small():
+    return pathlib.Path(GOLDEN, "maintner-small")
+
+
+def expected():
+    return json.loads((small() / "expected.json").read_text())
+
+
+def ask(statement, *args):
+    return json.loads(maintq("-log", small(), "-json", *args, "sql", statement).stdout)
+
+
+class Maintq(unittest.TestCase):
+    def test_issues_by_state(self):
+        counts = collections.Counter()
+        for repo in expected()["github"]["repos"]:
+            for issue in repo["issues"]:
+                if not issue["notExist"]:
+                    counts["closed" if issue["closed"] else "open"] += 1
+        answer = ask("SELECT state, count(*) AS n FROM issues GROUP BY state")
+        self.assertEqual({row["state"]: row["n"] for row in answer}, counts)
+
+    def test_titles_and_comments(self):
+        titles, comments = {}, 0
+        for repo in expected()["github"]["repos"]:
+            for issue in repo["issues"]:
+                if not issue["notExist"]:
+                    titles[repo["id"], issue["number"]] = issue["title"]
+                    comments += len(issue["comments"])
+        answer = ask("SELECT repo, number, title FROM issues")
+        self.assertEqual({(row["repo"], row["number"]): row["title"] for row in answer}, titles)
+        self.assertEqual(ask("SELECT count(*) AS n FROM comments"), [{"n": comments}])
+
+    def test_forms(self):
+        statement = "SELECT number, title FROM issues WHERE repo = 'golang/go' AND number <= 3"
+        rows = ask(statement)
+        self.assertTrue(rows)
+        text = subprocess.run([programs() / "maintq", "-log", small(), "-csv", "sql", statement], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=True).stdout.decode()
+        table = list(csv.DictReader(io.StringIO(text, newline="")))
+        self.assertEqual([(int(row["number"]), row["title"]) for row in table],
+                         [(row["number"], row["title"]) for row in rows])
+        lines = maintq("-log", small(), "sql", statement).stdout.splitlines()
+        self.assertEqual(lines[0], "number  title")
+        self.assertEqual(len(lines), 2 + len(rows))
+        self.assertEqual(maintq("-log", small(), "-json", "sql", "SELECT 1 WHERE 0").stdout, "[]\n")
+        self.assertEqual(maintq("-log", small(), "sql", "SELECT 'a' || char(27) || 'b' AS x").stdout, "x\n---\na b\n")
+
+    def test_refs_and_ancestors(self):
+        refs = ask("SELECT * FROM refs LIMIT 1")
+        if refs:
+            self.assertEqual(maintq("-log", small(), "get-ref", refs[0]["project"], refs[0]["name"]).stdout,
+                             refs[0]["commit"] + "\n")
+        self.assertIn("there is no project none", maintq("-log", small(), "get-ref", "none", "x", expect=1).stderr)
+        commit = ask("SELECT \"commit\" AS c FROM commits LIMIT 1")[0]["c"]
+        self.assertEqual(maintq("-log", small(), "has-ancestor", commit, commit).stdout, "no\n")
+        self.assertIn("there is no commit", maintq("-log", small(), "has-ancestor", commit, "x", expect=1).stderr)
+
+    def test_what_goes_wrong(self):
+        for args, code, text in (
+                (("sql", "SELECT x FROM issues"), 1, "no such column: x"),
+                (("sql", "DROP TABLE issues"), 1, "tables can be read, and nothing else"),
+                (("-rows", "2", "sql", "SELECT * FROM issues"), 1, "it has more than 2 rows"),
+                (("ask", "x"), 2, '"ask" is no question'),
+                (("sql",), 2, "it is: maintq sql STATEMENT"),
+                (("-json", "-csv", "sql", "SELECT 1"), 2, "exclude each other")):
+            self.assertIn(text, maintq("-log", small(), *args, expect=code).stderr)
+        self.assertIn("/nothing", maintq("-log", "/nothing", "sql", "SELECT 1", expect=1).stderr)
+
+    def test_of_a_server(self):
+        with tempfile.TemporaryDirectory(prefix="xbuild-test.") as name:
+            ready = pathlib.Path(name, "ready")
+            server = subprocess.Popen([programs() / "maintnerd", "-data-dir", pathlib.Path(name, "segments"), "-log",
+                                       small(), "-listen-http", "127.0.0.1:0", "-ready-file", ready],
+                                      stderr=subprocess.DEVNULL)
+            try:
+                wait_for(ready.exists, 20, "maintnerd")
+                url = ready.read_text().strip().removeprefix("url=")
+                answer = maintq("-server", url, "-cache", pathlib.Path(name, "cache"), "-json", "sql",
+                                "SELECT state, count(*) AS n FROM issues GROUP BY state")
+            finally:
+                server.kill()
+                server.wait()
+            self.assertEqual(json.loads(answer.stdout), ask("SELECT state, count(*) AS n FROM issues GROUP BY state"))
+
+
+if __name__ == "__main__":
+    if not GOLDEN:
+        print("skipped: golden_maintq (XBUILD_GOLDEN does not name the golden data)", file=sys.stderr)
+        sys.exit(77)
+    unittest.main()
