@@ -111,6 +111,6 @@ class Maintq(unittest.TestCase):
 
 if __name__ == "__main__":
     if not GOLDEN:
-        print("skipped: golden_maintq (XBUILD_GOLDEN does not name the golden data)", file=sys.stderr)
+        print("golden_maintq: skipped: XBUILD_GOLDEN does not say where the golden data is", file=sys.stderr)
         sys.exit(77)
     unittest.main()

@@ -2,10 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "follower_world.h"
 
@@ -172,6 +177,26 @@ TEST_CASE("what has come of a segment when the connection breaks is not asked fo
   REQUIRE(world.asked.size() == 3);
   CHECK(world.asked[2].range == "bytes=1500000-" + std::to_string(whole.size() - 1));
   CHECK(world.said.size() == 1);
+}
+
+TEST_CASE("a full disk is said, and when there is room the rest is fetched") {
+  FollowerWorld world;
+  const std::string large(3'000'000, 'x');
+  world.add(large);
+  const auto follower = world.follow();
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{2'000'000, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const std::string error = world.error_of_next(*follower);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK(error.find("cannot write to " + (world.temp / "cache/0000.growing.mutlog").string()) == 0);
+  const auto list = world.next(*follower);
+  REQUIRE(list);
+  CHECK(content(*list) == framed(0, large));
+  CHECK(world.asked.back().range.starts_with("bytes=2000000-"));
 }
 
 TEST_CASE("a server whose history is another one is not followed any further") {
