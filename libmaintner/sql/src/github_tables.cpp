@@ -51,7 +51,7 @@ void issue_column(const IssueRow& row, int index, Out& out) {
   const Issue& issue = row.issue;
   switch (index) {
     case 0:
-      return out.text(*row.repo);
+      return out.copy(*row.repo);
     case 1:
       return out.integer(issue.number());
     case 2:
@@ -104,7 +104,7 @@ Generator<ItemRow<Item>> items(View view, Keys keys, ItemsOf items_of) {
 
 template <class Item>
 bool key_column(const ItemRow<Item>& row, int index, Out& out) {
-  if (index == 0) out.text(*row.repo);
+  if (index == 0) out.copy(*row.repo);
   if (index == 1) out.integer(row.number);
   return index < 2;
 }
@@ -193,7 +193,7 @@ Generator<RepoRow<Label>> labels(View view, Keys keys) {
 }
 
 void label_column(const RepoRow<Label>& row, int index, Out& out) {
-  if (index == 0) return out.text(*row.repo);
+  if (index == 0) return out.copy(*row.repo);
   return index == 1 ? out.integer(row.item.id()) : out.text(row.item.name());
 }
 
@@ -205,7 +205,7 @@ Generator<RepoRow<Milestone>> milestones(View view, Keys keys) {
 void milestone_column(const RepoRow<Milestone>& row, int index, Out& out) {
   switch (index) {
     case 0:
-      return out.text(*row.repo);
+      return out.copy(*row.repo);
     case 1:
       return out.integer(row.item.id());
     case 2:

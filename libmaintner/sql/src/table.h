@@ -31,7 +31,7 @@ class Out {
 
   void null() { sqlite3_result_null(context_); }
   void integer(std::int64_t value) { sqlite3_result_int64(context_, value); }
-  /// Of the view's.
+  /// Of the view's: SQLite may look at it as long as the statement runs, also when its row has gone.
   void text(std::string_view value) {
     sqlite3_result_text64(context_, value.empty() ? "" : value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
   }
