@@ -73,11 +73,14 @@ io::Task<bool> Wire::fill_raw(std::size_t room) {
   }
   if (watch_error_) std::rethrow_exception(watch_error_);
   if (ended_) co_return false;
-  // Not into the string: that would fill the whole room with zeros first.
-  const auto bytes = std::make_unique_for_overwrite<char[]>(room);
-  const std::size_t count = co_await stream_->read_some(boost::asio::buffer(bytes.get(), room));
+  // Not into the string: that would fill the whole room with zeros first. The space is kept for the next time: with
+  // many connections the heap's end would otherwise go back to the kernel and come again, page by page.
+  Space space = std::exchange(space_, {});
+  if (space.size < room) space = {std::make_unique_for_overwrite<char[]>(room), room};
+  const std::size_t count = co_await stream_->read_some(boost::asio::buffer(space.bytes.get(), room));
   buffer_.erase(0, std::exchange(begin_, 0));
-  buffer_.append(bytes.get(), count);
+  buffer_.append(space.bytes.get(), count);
+  if (space.size <= kKeptSpace) space_ = std::move(space);
   if (count == 0) ended_ = true;
   co_return count > 0;
 }

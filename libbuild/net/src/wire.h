@@ -60,6 +60,12 @@ class Wire : public std::enable_shared_from_this<Wire> {
   io::StreamPtr take();
 
  private:
+  static constexpr std::size_t kKeptSpace = 4096;  ///< of a request's head: an idle connection has no more
+  struct Space {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size = 0;
+  };
+
   static io::Task<> watch_loop(std::shared_ptr<Wire> self);
   void read_ahead();
   io::Task<bool> fill_raw(std::size_t room);
@@ -71,6 +77,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   std::string peer_;
   std::string buffer_;
   std::size_t begin_ = 0;
+  Space space_;  ///< to read into, while nothing is read
   bool closed_ = false;
   bool ended_ = false;
   std::size_t watch_ahead_ = 0;
