@@ -81,14 +81,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   constexpr std::array<const char*, 4> kTables{"issues", "comments", "issue_labels", "events"};
-  if (data[0] >= 2 * kTables.size()) {
+  const unsigned which = data[0] - unsigned{'0'};
+  if (which >= 2 * kTables.size()) {
     answer(text);
     return 0;
   }
   // A value for a key: an expression without columns, so that both sides are the same.
   if (text.find_first_of("'\"`[;-/") != std::string::npos || text.find("random") != std::string::npos) return 0;
-  const std::string from = std::string("SELECT count(*) FROM ") + kTables[data[0] % kTables.size()] + " WHERE ";
-  const std::string column = data[0] < kTables.size() ? "number" : "repo";
+  const std::string from = std::string("SELECT count(*) FROM ") + kTables[which % kTables.size()] + " WHERE ";
+  const std::string column = which < kTables.size() ? "number" : "repo";
   const std::string value = "(SELECT " + text + ")";
   const std::string found = answer(from + column + " = " + value),
                     looked = answer(from + column + " BETWEEN " + value + " AND " + value);

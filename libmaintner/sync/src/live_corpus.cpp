@@ -92,6 +92,7 @@ struct LiveCorpus::Impl {
   void connect() {
     follower_.emplace(loop_.executor(), clock_, *pool_, options_.follower);
     reload_ = true;
+    behind_ = false;
   }
 
   io::Task<> end() {
@@ -133,11 +134,17 @@ struct LiveCorpus::Impl {
   }
 
   io::Task<> take_next() {
-    list_ = co_await follower_->next();
+    if (!behind_) list_ = co_await follower_->next();
+    behind_ = true;
+    take_in();
+    behind_ = false;
+  }
+
+  void take_in() {
     if (!reload_) {
       const View before = corpus_->view();
       if (corpus_->update().mutations > 0) tell(before, corpus_->view());
-      co_return;
+      return;
     }
     const auto parts = [this] {
       std::vector<LogPart> all;
@@ -176,7 +183,8 @@ struct LiveCorpus::Impl {
   std::optional<io::Event> ended_;
   std::optional<Follower> follower_;
   std::shared_ptr<const SegmentList> list_;
-  bool reload_ = true;  ///< what comes next is the beginning of another corpus
+  bool reload_ = true;   ///< what comes next is the beginning of another corpus
+  bool behind_ = false;  ///< list_ has not been taken in, because that failed
   bool following_ = false;
 
   mutable std::mutex mutex_;
