@@ -81,6 +81,37 @@ class Maintq(unittest.TestCase):
         self.assertEqual(maintq("-log", small(), "has-ancestor", commit, commit).stdout, "no\n")
         self.assertIn("there is no commit", maintq("-log", small(), "has-ancestor", commit, "x", expect=1).stderr)
 
+    def test_questions_that_have_names(self):
+        def rows(*args):
+            return json.loads(maintq("-log", small(), "-json", *args).stdout)
+
+        repos = {row["name"]: row["all"] for row in rows("repos") if row["kind"] == "issues"}
+        self.assertEqual(repos, {repo["id"]: sum(not issue["notExist"] for issue in repo["issues"])
+                                 for repo in expected()["github"]["repos"]})
+        label = ask("SELECT label, count(*) AS n FROM issue_labels WHERE repo = 'golang/go' GROUP BY 1 ORDER BY n DESC")[0]
+        found = rows("-state", "all", "-label", label["label"], "issues", "golang/go")
+        self.assertEqual(len(found), label["n"])
+        self.assertTrue(all(label["label"] in row["labels"].split(", ") for row in found))
+        self.assertEqual(len(rows("-state", "all", "-limit", "3", "issues")), 3)
+        timeline = rows("issue", "golang/go", "1")
+        self.assertEqual(timeline[0]["what"], "opened")
+        self.assertEqual(timeline[1:], sorted(timeline[1:], key=lambda row: row["time"]))
+        self.assertEqual([row["text"] for row in timeline if row["what"] == "commented"],
+                         [row["body"] for row in ask("SELECT body FROM comments WHERE repo = 'golang/go' AND number = 1")])
+        then, = rows("-as-of", "2021-02-01T09:00:00Z", "issue", "golang/go", "1")
+        self.assertEqual(then["state"], "open")
+        changes = rows("-status", "all", "changes")
+        self.assertEqual(len(changes), ask("SELECT count(*) AS n FROM changes WHERE NOT private")[0]["n"])
+        reviewer = ask("SELECT name, count(*) AS n FROM reviewers r JOIN changes c USING (project, number) WHERE NOT "
+                       "c.private GROUP BY 1 ORDER BY n DESC")[0]
+        self.assertEqual(len(rows("-status", "all", "-reviewer", reviewer["name"], "changes")), reviewer["n"])
+        commits = rows("-since", "2020-01-01", "-until", "2021-01-01", "commits")
+        self.assertEqual(len(commits), ask("SELECT count(*) AS n FROM commits WHERE committed LIKE '2020-%'")[0]["n"])
+        self.assertEqual(commits, sorted(commits, key=lambda row: row["committed"], reverse=True))
+        hits = rows("-kind", "comment", "-limit", "1000", "search", "FIX")
+        self.assertEqual(len(hits), ask("SELECT count(*) AS n FROM comments WHERE body LIKE '%fix%'")[0]["n"])
+        self.assertTrue(hits)
+
     def test_what_goes_wrong(self):
         for args, code, text in (
                 (("sql", "SELECT x FROM issues"), 1, "no such column: x"),
@@ -88,6 +119,14 @@ class Maintq(unittest.TestCase):
                 (("-rows", "2", "sql", "SELECT * FROM issues"), 1, "it has more than 2 rows"),
                 (("ask", "x"), 2, '"ask" is no question'),
                 (("sql",), 2, "it is: maintq sql STATEMENT"),
+                (("issues", "none/none"), 1, "there is no repository none/none"),
+                (("issue", "golang/go", "x"), 2, '"x" is no issue\'s number'),
+                (("issue", "golang/go", "99999"), 1, "there is no issue golang/go#99999"),
+                (("-since", "yesterday", "commits"), 2, '-since: "yesterday" is no time'),
+                (("-label", "x", "changes"), 2, "-label does not go with changes"),
+                (("-kind", "x", "search", "y"), 2, "-kind: there are title"),
+                (("search", "x" * 2000), 1, "has more than 1000 bytes"),
+                (("search", ""), 1, "there is no text to search for"),
                 (("-json", "-csv", "sql", "SELECT 1"), 2, "exclude each other")):
             self.assertIn(text, maintq("-log", small(), *args, expect=code).stderr)
         self.assertIn("/nothing", maintq("-log", "/nothing", "sql", "SELECT 1", expect=1).stderr)

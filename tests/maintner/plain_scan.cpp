@@ -32,7 +32,7 @@ bool fits(const Issue& issue, const IssueQuery& query) {
 }
 
 bool fits(const Change& change, const ChangeQuery& query) {
-  if (change.is_private()) return false;
+  if (change.is_private() && !query.with_private) return false;
   if (query.status && *query.status != change.status()) return false;
   if (!query.branch.empty() && change.branch() != query.branch) return false;
   if (!query.hashtag.empty()) {
@@ -144,10 +144,13 @@ TextHits search(const View& view, const TextQuery& query) {
         look(TextKind::review, issue, review.id(), review.created(), review.body());
     }
   }
-  std::set<std::string_view> metas;
+  std::set<std::string_view> passed_over;
   for (const Project& project : view.gerrit().projects()) {
     for (const Change& change : project.changes()) {
-      for (const Meta& meta : change.metas()) metas.insert(meta.commit().hash());
+      for (const Meta& meta : change.metas()) passed_over.insert(meta.commit().hash());
+      for (std::int32_t version = 1; version < change.version(); ++version)
+        if (const auto commit = change.commit_at(version); commit && *commit != change.commit())
+          passed_over.insert(commit->hash());
       if (change.is_private()) continue;
       std::int64_t index = 0;
       for (const Message& message : change.messages())
@@ -155,7 +158,7 @@ TextHits search(const View& view, const TextQuery& query) {
     }
   }
   for (const Commit& commit : view.commits())
-    if (!commit.is_placeholder() && !metas.contains(commit.hash()))
+    if (!commit.is_placeholder() && !passed_over.contains(commit.hash()))
       look(TextKind::commit, commit, 0, committed(commit), commit.message());
   std::stable_sort(all.hits.begin(), all.hits.end(),
                    [](const TextHit& a, const TextHit& b) { return a.time > b.time; });

@@ -20,6 +20,7 @@
 #include "apply_git.h"
 #include "apply_github.h"
 #include "compact.h"
+#include "indexes.h"
 #include "load.h"
 #include "pinned_state.h"
 #include "snapshot.h"
@@ -298,6 +299,7 @@ struct Corpus::Impl {
 
   Progress apply(State next, std::vector<LogPiece>& pieces, bool first) {
     ++next.batch;
+    next.slots = no_slots();
     GithubApplier github(next, options_.compat);
     GitApplier git(next, named_, options_.compat);
     github.begin_batch(first);
@@ -315,6 +317,7 @@ struct Corpus::Impl {
       return progress;
     }
     if (progress.mutations == 0) return progress;
+    pinned->state.indexes->note(shelf_->newest(), pinned->state);
     const View before(shelf_->pin());
     shelf_->publish(std::move(pinned));
     const View after(shelf_->pin());

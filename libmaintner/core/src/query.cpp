@@ -1,36 +1,104 @@
+// How it works: the indexes say which rows may be meant. Of those that all of a question's parts name, each is looked
+// at.
 #include <maintner/query.h>
 
 #include <algorithm>
-#include <cctype>
-#include <set>
-#include <string>
+#include <iterator>
+#include <span>
 #include <utility>
+
+#include "find.h"
+#include "indexes.h"
+#include "person.h"
 
 namespace maintner {
 
 namespace {
 
-bool is_person(std::string_view person, const std::string& who) {
-  const std::string_view email = person_email(person);
-  const std::int64_t account = account_id_of(email);
-  return person_name(person) == who || email == who || (account >= 0 && std::to_string(account) == who);
+using Rows = std::span<const std::uint32_t>;
+
+/// Rows that are in all of several lists.
+class Candidates {
+ public:
+  void among(Rows rows) { lists_.push_back(rows); }
+  void among_any(std::vector<std::uint32_t> rows) {
+    own_.push_back(std::move(rows));
+    lists_.emplace_back(own_.back());
+  }
+  bool are_known() const noexcept { return !lists_.empty(); }
+  /// Only those that were there when the table had `size` rows.
+  std::vector<std::uint32_t> rows(std::uint32_t size) {
+    std::sort(lists_.begin(), lists_.end(), [](Rows a, Rows b) { return a.size() < b.size(); });
+    std::vector<std::uint32_t> both(lists_.front().begin(), lists_.front().end());
+    for (std::size_t i = 1; i < lists_.size(); ++i) {
+      std::vector<std::uint32_t> fewer;
+      Rows rest = lists_[i];
+      for (const std::uint32_t row : both) {
+        rest = rest.subspan(static_cast<std::size_t>(std::lower_bound(rest.begin(), rest.end(), row) - rest.begin()));
+        if (!rest.empty() && rest.front() == row) fewer.push_back(row);
+      }
+      both = std::move(fewer);
+    }
+    both.erase(std::lower_bound(both.begin(), both.end(), size), both.end());
+    return both;
+  }
+
+ private:
+  std::vector<Rows> lists_;
+  std::vector<std::vector<std::uint32_t>> own_;
+};
+
+bool contains(Rows rows, std::uint32_t row) { return std::find(rows.begin(), rows.end(), row) != rows.end(); }
+
+bool contains_any(Rows rows, const std::vector<std::uint32_t>& any) {
+  return std::any_of(any.begin(), any.end(), [&](std::uint32_t row) { return contains(rows, row); });
 }
 
-bool fits(const Issue& issue, const IssueQuery& query) {
-  if (issue.not_exist()) return false;
-  if (query.closed && *query.closed != issue.closed()) return false;
-  if (query.pull_request && *query.pull_request != issue.pull_request()) return false;
-  for (const std::string& label : query.labels)
-    if (!issue.has_label(label)) return false;
-  if (!query.milestone.empty() && (!issue.milestone() || issue.milestone()->title() != query.milestone)) return false;
-  if (!query.author.empty() && (!issue.user() || issue.user()->login() != query.author)) return false;
-  const auto assignees = issue.assignees();
-  return query.assignee.empty() || std::any_of(assignees.begin(), assignees.end(),
-                                               [&](const User& user) { return user.login() == query.assignee; });
+std::vector<std::uint32_t> users_called(const State& state, std::string_view login) {
+  std::vector<std::uint32_t> users;
+  for (const std::uint32_t user : state.indexes->logins(state).users(login))
+    if (user < state.github.users.size() && state.text(state.github.users[user].login) == login) users.push_back(user);
+  return users;
+}
+
+/// What an IssueQuery asks for, as rows. Several labels of a repository may have one name, and several users one login.
+struct IssueKeys {
+  std::vector<std::vector<std::uint32_t>> labels;
+  std::optional<std::vector<std::uint32_t>> milestones, assignees, authors;
+};
+
+IssueKeys keys_of(const State& state, const RepoRow& repo, const IssueQuery& query) {
+  IssueKeys keys;
+  const GithubState& github = state.github;
+  for (const std::string& name : query.labels) {
+    std::vector<std::uint32_t>& rows = keys.labels.emplace_back();
+    for (const std::uint32_t label : github.numbers[repo.labels])
+      if (state.text(github.labels[label].name) == name) rows.push_back(label);
+  }
+  if (!query.milestone.empty()) {
+    keys.milestones.emplace();
+    for (const std::uint32_t milestone : github.numbers[repo.milestones])
+      if (state.text(github.milestones[milestone].title) == query.milestone) keys.milestones->push_back(milestone);
+  }
+  if (!query.assignee.empty()) keys.assignees = users_called(state, query.assignee);
+  if (!query.author.empty()) keys.authors = users_called(state, query.author);
+  return keys;
+}
+
+bool fits(const State& state, const IssueRow& issue, const IssueQuery& query, const IssueKeys& keys) {
+  if (issue.is(IssueRow::not_exist)) return false;
+  if (query.closed && *query.closed != issue.is(IssueRow::closed)) return false;
+  if (query.pull_request && *query.pull_request != issue.is(IssueRow::pull_request)) return false;
+  if (keys.milestones && !contains(*keys.milestones, issue.milestone)) return false;
+  if (keys.authors && !contains(*keys.authors, issue.user)) return false;
+  const Rows labels = state.github.numbers[issue.labels];
+  for (const auto& any : keys.labels)
+    if (!contains_any(labels, any)) return false;
+  return !keys.assignees || contains_any(state.github.numbers[issue.assignees], *keys.assignees);
 }
 
 bool fits(const Change& change, const ChangeQuery& query) {
-  if (change.is_private()) return false;
+  if (change.is_private() && !query.with_private) return false;
   if (query.status && *query.status != change.status()) return false;
   if (!query.branch.empty() && change.branch() != query.branch) return false;
   if (!query.hashtag.empty()) {
@@ -39,133 +107,157 @@ bool fits(const Change& change, const ChangeQuery& query) {
   }
   if (!query.reviewer.empty()) {
     const auto all = reviewers_of(change);
-    if (std::none_of(all.begin(), all.end(), [&](std::string_view who) { return is_person(who, query.reviewer); }))
+    if (std::none_of(all.begin(), all.end(), [&](std::string_view who) { return is_called(who, query.reviewer); }))
       return false;
   }
   if (query.owner.empty()) return true;
   const auto owner = change.owner();
-  return (owner && is_person(owner->person, query.owner)) ||
-         is_person(change.metas().front().commit().author().person, query.owner);
+  return (owner && is_called(owner->person, query.owner)) ||
+         is_called(change.metas().front().commit().author().person, query.owner);
 }
 
-Time committed(const Commit& commit) { return {commit.committer().seconds, 0}; }
+/// The first second that is not before `time`.
+std::int64_t second_from(Time time) { return time.nanos > 0 ? time.seconds + 1 : time.seconds; }
 
-bool fits(const Commit& commit, const CommitQuery& query) {
-  if (commit.is_placeholder()) return false;
-  if (query.from && committed(commit) < *query.from) return false;
-  if (query.until && committed(commit) >= *query.until) return false;
-  if (!query.author.empty() && !is_person(commit.author().person, query.author)) return false;
-  if (query.path.empty()) return true;
+bool changes_path(const Commit& commit, std::string_view path) {
   const auto files = commit.files();
   return std::any_of(files.begin(), files.end(), [&](const File& file) {
-    return query.path.ends_with('/') ? file.name.starts_with(query.path) : file.name == query.path;
+    return path.ends_with('/') ? file.name.starts_with(path) : file.name == path;
   });
 }
 
-std::string lower(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return result;
+bool fits(const Commit& commit, const CommitQuery& query) {
+  return !commit.is_placeholder() && (query.author.empty() || is_called(commit.author().person, query.author)) &&
+         (query.path.empty() || changes_path(commit, query.path));
 }
 
-bool is_word_part(char c) { return c == '_' || (c & 0x80) != 0 || std::isalnum(static_cast<unsigned char>(c)) != 0; }
-
-std::size_t find_word(const std::string& text, const std::string& word) {
-  for (std::size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
-    const std::size_t end = at + word.size();
-    if ((at == 0 || !is_word_part(text[at - 1])) && (end == text.size() || !is_word_part(text[end]))) return at;
-  }
-  return text.npos;
-}
-
-std::size_t find(std::string_view text, const TextQuery& query) {
-  const std::string in = lower(text), what = lower(query.text);
-  if (!query.words) return in.find(what);
-  std::size_t first = in.npos;
-  for (std::size_t i = 0; i < what.size();) {
-    if (!is_word_part(what[i])) {
-      ++i;
-      continue;
+std::vector<Issue> issues_of(const State& state, std::uint32_t repo_row, const IssueQuery& query) {
+  const RepoRow& repo = state.github.repos[repo_row];
+  const IssueKeys keys = keys_of(state, repo, query);
+  const bool open = query.closed && !*query.closed;
+  Candidates candidates;
+  const auto among = [&](const std::vector<std::uint32_t>& any, IssueIndex::By by) {
+    const IssueIndex& index = state.indexes->issues(state);
+    if (any.size() == 1) return candidates.among(index.issues(repo_row, by, any.front(), open));
+    std::vector<std::uint32_t> all;
+    for (const std::uint32_t each : any) {
+      const Rows rows = index.issues(repo_row, by, each, open);
+      all.insert(all.end(), rows.begin(), rows.end());
     }
-    std::size_t end = i;
-    while (end < what.size() && is_word_part(what[end])) ++end;
-    const std::size_t at = find_word(in, what.substr(i, end - i));
-    if (at == in.npos) return at;
-    first = std::min(first, at);
-    i = end;
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    candidates.among_any(std::move(all));
+  };
+  for (const auto& any : keys.labels) among(any, IssueIndex::By::label);
+  if (keys.milestones) among(*keys.milestones, IssueIndex::By::milestone);
+  if (keys.assignees) among(*keys.assignees, IssueIndex::By::assignee);
+  if (keys.authors) among(*keys.authors, IssueIndex::By::author);
+
+  std::vector<Issue> found;
+  if (!candidates.are_known()) {
+    for (const std::uint32_t row : state.github.numbers[repo.issues])
+      if (fits(state, state.github.issues[row], query, keys)) found.emplace_back(state, row);
+    return found;
   }
-  return first;
+  std::vector<std::pair<std::int32_t, std::uint32_t>> rows;  // by number
+  for (const std::uint32_t row : candidates.rows(state.github.issues.size())) {
+    const IssueRow& issue = state.github.issues[row];
+    if (fits(state, issue, query, keys)) rows.emplace_back(issue.number, row);
+  }
+  std::sort(rows.begin(), rows.end());
+  found.reserve(rows.size());
+  for (const auto& [number, row] : rows) found.emplace_back(state, row);
+  return found;
+}
+
+std::vector<Change> changes_of(const State& state, std::uint32_t project, const ChangeQuery& query) {
+  using By = ChangeIndex::By;
+  Candidates candidates;
+  const auto among = [&](By by, std::string_view name) {
+    if (!name.empty()) candidates.among(state.indexes->changes(state).changes(project, by, name));
+  };
+  if (query.status) among(By::status, name_of(*query.status));
+  among(By::owner, query.owner);
+  among(By::branch, query.branch);
+  among(By::hashtag, query.hashtag);
+  among(By::reviewer, query.reviewer);
+  if (!candidates.are_known()) {
+    const Rows all = state.git.numbers[state.git.projects[project].changes];
+    std::vector<std::uint32_t> sorted(all.begin(), all.end());
+    std::sort(sorted.begin(), sorted.end());
+    candidates.among_any(std::move(sorted));
+  }
+  std::vector<Change> found;
+  for (const std::uint32_t row : candidates.rows(state.git.changes.size())) {
+    const Change change(state, row);
+    if (state.git.changes[row].is_complete() && fits(change, query)) found.push_back(change);
+  }
+  std::sort(found.begin(), found.end(), [](const Change& a, const Change& b) { return a.number() < b.number(); });
+  return found;
+}
+
+std::vector<Commit> commits_of(const State& state, const CommitQuery& query) {
+  const std::int64_t until = query.until ? second_from(*query.until) : INT64_MAX;
+  const std::int64_t from = query.from ? second_from(*query.from) : INT64_MIN;
+  const CommitIndex& index = state.indexes->commits(state);
+  const std::uint32_t size = state.git.commits.size();
+  std::vector<Commit> found;
+  if (query.limit == 0) return found;
+  const auto take = [&](std::uint32_t row) {
+    if (row >= size) return true;
+    if (index.time(row) < from) return false;
+    const Commit commit(state, row);
+    if (fits(commit, query)) found.push_back(commit);
+    return found.size() < query.limit;
+  };
+  Candidates candidates;
+  if (!query.author.empty()) candidates.among(index.commits(query.author));
+  if (query.path.ends_with('/'))
+    candidates.among_any(state.indexes->paths(state).commits_below(state, query.path));
+  else if (!query.path.empty())
+    candidates.among(state.indexes->paths(state).commits(query.path));
+  if (!candidates.are_known()) {
+    index.newest_first(until, take);
+    return found;
+  }
+  // The newest of all are taken first, by a heap: mostly not all are wanted.
+  struct Timed {
+    std::int64_t seconds;
+    std::uint32_t row;
+    bool operator<(const Timed& other) const {
+      return seconds != other.seconds ? seconds < other.seconds : row > other.row;
+    }
+  };
+  std::vector<Timed> heap;
+  for (const std::uint32_t row : candidates.rows(size))
+    if (const std::int64_t seconds = index.time(row); seconds < until) heap.push_back({seconds, row});
+  std::make_heap(heap.begin(), heap.end());
+  while (!heap.empty() && take(heap.front().row)) {
+    std::pop_heap(heap.begin(), heap.end());
+    heap.pop_back();
+  }
+  return found;
 }
 
 }  // namespace
 
 std::vector<Issue> find_issues(const Repo& repo, const IssueQuery& query) {
-  std::vector<Issue> found;
-  for (const Issue& issue : repo.issues())
-    if (fits(issue, query)) found.push_back(issue);
-  return found;
+  return issues_of(Find::state_of(repo), Find::row_of(repo), query);
 }
 
 std::vector<Change> find_changes(const Project& project, const ChangeQuery& query) {
-  std::vector<Change> found;
-  for (const Change& change : project.changes())
-    if (fits(change, query)) found.push_back(change);
-  return found;
+  return changes_of(Find::state_of(project), Find::row_of(project), query);
 }
 
 std::vector<Commit> find_commits(const View& view, const CommitQuery& query) {
-  std::vector<Commit> found;
-  for (const Commit& commit : view.commits())
-    if (fits(commit, query)) found.push_back(commit);
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Commit& a, const Commit& b) { return committed(a) > committed(b); });
-  if (found.size() > query.limit) found.erase(found.begin() + static_cast<std::ptrdiff_t>(query.limit), found.end());
-  return found;
+  return commits_of(Find::state_of(view), query);
 }
 
-TextHits search(const View& view, const TextQuery& query, unsigned) {
-  TextHits all;
-  const auto look = [&](TextKind kind, const auto& thing, std::int64_t id, std::optional<Time> time,
-                        std::string_view text) {
-    if (!query.kinds.empty() && std::find(query.kinds.begin(), query.kinds.end(), kind) == query.kinds.end()) return;
-    const std::size_t at = find(text, query);
-    if (at != text.npos) all.hits.push_back({kind, thing, id, time, text, at});
-  };
-  for (const Repo& repo : view.github().repos()) {
-    for (const Issue& issue : repo.issues()) {
-      if (issue.not_exist()) continue;
-      look(TextKind::title, issue, 0, issue.created(), issue.title());
-      look(TextKind::body, issue, 0, issue.created(), issue.body());
-      for (const Comment& comment : issue.comments())
-        look(TextKind::comment, issue, comment.id, comment.created, comment.body);
-      for (const Review& review : issue.reviews())
-        look(TextKind::review, issue, review.id(), review.created(), review.body());
-    }
-  }
-  std::set<std::string_view> metas;
-  for (const Project& project : view.gerrit().projects()) {
-    for (const Change& change : project.changes()) {
-      for (const Meta& meta : change.metas()) metas.insert(meta.commit().hash());
-      if (change.is_private()) continue;
-      std::int64_t index = 0;
-      for (const Message& message : change.messages())
-        look(TextKind::message, change, index++, Time{message.author.seconds, 0}, message.text);
-    }
-  }
-  for (const Commit& commit : view.commits())
-    if (!commit.is_placeholder() && !metas.contains(commit.hash()))
-      look(TextKind::commit, commit, 0, committed(commit), commit.message());
-  std::stable_sort(all.hits.begin(), all.hits.end(),
-                   [](const TextHit& a, const TextHit& b) { return a.time > b.time; });
-  all.total = all.hits.size();
-  if (all.hits.size() > query.limit)
-    all.hits.erase(all.hits.begin() + static_cast<std::ptrdiff_t>(query.limit), all.hits.end());
-  return all;
+std::optional<User> find_user(const View& view, std::string_view login) {
+  const State& state = Find::state_of(view);
+  const std::vector<std::uint32_t> users = users_called(state, login);
+  return users.empty() ? std::nullopt : std::optional(User(state, users.back()));
 }
-
-}  // namespace maintner
-
-namespace maintner {
 
 std::vector<std::string_view> reviewers_of(const Change& change) {
   std::vector<std::string_view> all;
@@ -184,30 +276,6 @@ std::vector<std::string_view> reviewers_of(const Change& change) {
   lines(change.commit().message(), "Reviewed-by: ", add);
   std::sort(all.begin(), all.end());
   return all;
-}
-
-std::optional<User> find_user(const View& view, std::string_view login) {
-  for (const User& user : view.github().users())
-    if (user.login() == login) return user;
-  return std::nullopt;
-}
-
-std::string_view name_of(TextKind kind) noexcept {
-  switch (kind) {
-    case TextKind::title:
-      return "title";
-    case TextKind::body:
-      return "body";
-    case TextKind::comment:
-      return "comment";
-    case TextKind::review:
-      return "review";
-    case TextKind::message:
-      return "message";
-    case TextKind::commit:
-      return "commit";
-  }
-  return "";
 }
 
 }  // namespace maintner

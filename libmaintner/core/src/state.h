@@ -254,6 +254,11 @@ struct GitState {
   SharedSet needed;  ///< of PairRow::key(): commits that a project's others have as parents, and it has not
 };
 
+class Indexes;
+struct IndexSlots;
+std::shared_ptr<Indexes> no_indexes();
+std::shared_ptr<IndexSlots> no_slots();
+
 /// A corpus at one moment. It does not change any more once a View has it.
 struct State {
   std::shared_ptr<LogSpace> space = std::make_shared<LogSpace>();
@@ -261,6 +266,8 @@ struct State {
   GitState git;
   std::uint64_t mutations = 0;
   std::uint64_t batch = 0;
+  std::shared_ptr<Indexes> indexes = no_indexes();  ///< of all states of the corpus
+  std::shared_ptr<IndexSlots> slots = no_slots();   ///< of this one
 
   std::string_view text(Ref ref) const noexcept { return {space->at(ref.position()), ref.size()}; }
   Ref ref_of(std::string_view text) const noexcept {

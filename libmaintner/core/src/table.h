@@ -47,6 +47,19 @@ class Table {
     return (*rows_)[place];
   }
 
+  /// Calls `each` with the numbers of the rows that have changed since `before` was copied from this, and of those that
+  /// have come since.
+  template <class Each>
+  void for_each_changed(const Table& before, const Each& each) const {
+    for (std::uint32_t first = 0; first < before.size_; first += kLeaf) {
+      if (before.leaf_of(first) == leaf_of(first)) continue;
+      const std::uint32_t end = std::min(before.size_, first + kLeaf);
+      for (std::uint32_t number = first; number < end; ++number)
+        if (before.place_of(number) != place_of(number)) each(number);
+    }
+    for (std::uint32_t number = before.size_; number < size_; ++number) each(number);
+  }
+
   /// How many rows are there in all, also those that nothing but old copies know.
   std::uint32_t rows_used() const noexcept { return rows_->size(); }
   std::uint32_t wasted() const noexcept { return rows_->size() - size_; }
@@ -68,9 +81,10 @@ class Table {
   /// A null leaf: each number's row is at that place.
   using Root = std::vector<std::shared_ptr<Leaf>>;
 
-  bool has_leaf(std::uint32_t number) const noexcept {
-    return root_ && number / kLeaf < root_->size() && (*root_)[number / kLeaf];
+  const Leaf* leaf_of(std::uint32_t number) const noexcept {
+    return root_ && number / kLeaf < root_->size() ? (*root_)[number / kLeaf].get() : nullptr;
   }
+  bool has_leaf(std::uint32_t number) const noexcept { return leaf_of(number) != nullptr; }
   std::uint32_t place_of(std::uint32_t number) const noexcept {
     return has_leaf(number) ? (*root_)[number / kLeaf]->places[number % kLeaf] : number;
   }

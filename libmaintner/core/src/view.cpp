@@ -3,35 +3,12 @@
 #include <protozero/pbf_reader.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <ctime>
 #include <limits>
 #include <unordered_set>
 
 #include "pinned_state.h"
 
 namespace maintner {
-
-std::string to_string(Time time) {
-  // What has a year of four digits.
-  constexpr std::int64_t kFirst = -62'167'219'200, kLast = 253'402'300'799;
-  char text[64];
-  if (time.seconds < kFirst || time.seconds > kLast || time.nanos < 0 || time.nanos >= 1'000'000'000)
-    return "@" + std::to_string(time.seconds);
-  const std::time_t seconds = time.seconds;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1,
-                parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-  std::string result = text;
-  if (time.nanos != 0) {
-    std::snprintf(text, sizeof text, ".%09d", time.nanos);
-    result += text;
-    result.erase(result.find_last_not_of('0') + 1);
-  }
-  return result + "Z";
-}
 
 // ---- View
 

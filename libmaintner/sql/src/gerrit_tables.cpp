@@ -1,4 +1,5 @@
 #include <maintner/commit_text.h>
+#include <maintner/query.h>
 
 #include <cstdint>
 #include <limits>
@@ -20,11 +21,12 @@ void name_or_null(Out& out, const std::optional<PersonAndTime>& person) {
 }
 
 /// Those that may be meant. A project's name is compared by SQLite once more.
-std::vector<Project> projects(const View& view, const Keys& keys) {
-  if (!keys.name) return view.gerrit().projects();
-  const std::size_t slash = keys.name->find('/');
+std::vector<Project> projects(const View& view, const Asked& asked) {
+  const auto name = asked.text(0);
+  if (!name) return view.gerrit().projects();
+  const std::size_t slash = name->find('/');
   if (slash == std::string::npos) return {};
-  const auto project = view.gerrit().project(keys.name->substr(0, slash), keys.name->substr(slash + 1));
+  const auto project = view.gerrit().project(name->substr(0, slash), name->substr(slash + 1));
   return project ? std::vector<Project>{*project} : std::vector<Project>{};
 }
 
@@ -33,16 +35,38 @@ struct ChangeRow {
   Change change;
 };
 
-Generator<ChangeRow> changes(View view, Keys keys) {
-  for (const Project& project : projects(view, keys)) {
-    if (keys.number) {
-      if (*keys.number < 0 || *keys.number > std::numeric_limits<std::int32_t>::max()) continue;
-      if (const auto change = project.change(static_cast<std::int32_t>(*keys.number)))
+/// Those of one number, or that `query` finds if it asks for something.
+Generator<ChangeRow> changes(View view, Asked asked, ChangeQuery query) {
+  const auto number = asked.number(1);
+  const bool by_index = query.status || !query.owner.empty() || !query.branch.empty() || !query.hashtag.empty() ||
+                        !query.reviewer.empty();
+  for (const Project& project : projects(view, asked)) {
+    if (number) {
+      if (*number < 0 || *number > std::numeric_limits<std::int32_t>::max()) continue;
+      if (const auto change = project.change(static_cast<std::int32_t>(*number)))
         co_yield ChangeRow{project.full_name(), *change};
       continue;
     }
-    for (const Change& change : project.changes()) co_yield ChangeRow{project.full_name(), change};
+    const std::vector<Change> found = by_index ? find_changes(project, query) : project.changes();
+    for (const Change& change : found) co_yield ChangeRow{project.full_name(), change};
   }
+}
+
+constexpr int kStatus = 2, kBranch = 3, kOwner = 5, kOwnerId = 6;
+
+/// Asks for nothing.
+ChangeQuery any_change() { return {.status = std::nullopt, .with_private = true}; }
+
+ChangeQuery changes_asked(const Asked& asked) {
+  ChangeQuery query = any_change();
+  query.owner = asked.name(kOwner);
+  query.branch = asked.name(kBranch);
+  const auto status = asked.text(kStatus);
+  for (const ChangeStatus each :
+       {ChangeStatus::merged, ChangeStatus::abandoned, ChangeStatus::draft, ChangeStatus::new_})
+    if (status && *status == name_of(each)) query.status = each;
+  if (const auto owner = asked.number(kOwnerId); owner && query.owner.empty()) query.owner = std::to_string(*owner);
+  return query;
 }
 
 void change_column(const ChangeRow& row, int index, Out& out) {
@@ -90,8 +114,8 @@ struct ChangeItem {
 };
 
 template <class Item, class ItemsOf>
-Generator<ChangeItem<Item>> change_items(View view, Keys keys, ItemsOf items_of) {
-  Generator<ChangeRow> all = changes(std::move(view), std::move(keys));
+Generator<ChangeItem<Item>> change_items(View view, Asked asked, ChangeQuery query, ItemsOf items_of) {
+  Generator<ChangeRow> all = changes(std::move(view), std::move(asked), std::move(query));
   while (const ChangeRow* const row = all.next()) {
     const std::int32_t number = row->change.number();
     for (Item& item : items_of(row->change)) {
@@ -151,6 +175,16 @@ void message_column(const ChangeItem<Message>& row, int index, Out& out) {
   }
 }
 
+constexpr int kMessage = 5;
+
+Generator<ChangeItem<Message>> messages(View view, Asked asked) {
+  const auto like = asked.like(kMessage);
+  const auto of = [](const Change& change) { return change.messages(); };
+  Generator<ChangeItem<Message>> all = change_items<Message>(std::move(view), std::move(asked), any_change(), of);
+  while (const ChangeItem<Message>* const row = all.next())
+    if (fits(like, row->item.text)) co_yield *row;
+}
+
 struct Vote {
   std::string label, voter;
   std::int8_t value;
@@ -185,8 +219,8 @@ struct RefRow {
   NamedCommit ref;
 };
 
-Generator<RefRow> refs(View view, Keys keys) {
-  for (const Project& project : projects(view, keys))
+Generator<RefRow> refs(View view, Asked asked) {
+  for (const Project& project : projects(view, asked))
     for (const NamedCommit& ref : project.refs()) co_yield RefRow{project.full_name(), ref};
 }
 
@@ -195,14 +229,36 @@ void ref_column(const RefRow& row, int index, Out& out) {
   index == 1 ? out.text(row.ref.name) : out.copy(row.ref.commit.hex());
 }
 
-/// With `keys`, the one of that hash.
-Generator<Commit> commits(View view, Keys keys) {
-  if (keys.name) {
-    if (const auto commit = view.commit(*keys.name); commit && !commit->is_placeholder()) co_yield *commit;
+constexpr int kAuthor = 1, kAuthorEmail = 2, kCommitted = 5, kCommitMessage = 7;
+
+/// Those that `query` finds, or all if it asks for nothing.
+Generator<Commit> found_commits(View view, CommitQuery query) {
+  if (query.author.empty() && query.path.empty() && !query.from && !query.until) {
+    for (const Commit& commit : view.commits())
+      if (!commit.is_placeholder()) co_yield commit;
     co_return;
   }
-  for (const Commit& commit : view.commits())
-    if (!commit.is_placeholder()) co_yield commit;
+  const std::vector<Commit> found = find_commits(view, query);
+  for (const Commit& commit : found) co_yield commit;
+  if (!query.from) co_return;
+  // As texts, times that no calendar has come after all others, also those before all.
+  query.from.reset();
+  query.until = Time{-62'167'219'200, 0};
+  const std::vector<Commit> before = find_commits(view, query);
+  for (const Commit& commit : before) co_yield commit;
+}
+
+Generator<Commit> commits(View view, Asked asked) {
+  if (const auto hash = asked.text(0)) {
+    if (const auto commit = view.commit(*hash); commit && !commit->is_placeholder()) co_yield *commit;
+    co_return;
+  }
+  const auto like = asked.like(kCommitMessage);
+  CommitQuery query{.author = asked.name(kAuthor), .from = asked.from(kCommitted), .until = asked.until(kCommitted)};
+  if (query.author.empty()) query.author = asked.name(kAuthorEmail);
+  Generator<Commit> all = found_commits(std::move(view), std::move(query));
+  while (const Commit* const commit = all.next())
+    if (fits(like, commit->message())) co_yield *commit;
 }
 
 void commit_column(const Commit& commit, int index, Out& out) {
@@ -233,8 +289,13 @@ struct FileRow {
   File file;
 };
 
-Generator<FileRow> files(View view, Keys keys) {
-  Generator<Commit> all = commits(std::move(view), std::move(keys));
+/// Those of one commit, or those of commits with a file of that name.
+Generator<FileRow> files(View view, Asked asked) {
+  const std::string name = asked.name(1);
+  Asked of_commit;
+  if (const auto hash = asked.text(0)) of_commit.add({0, Asked::Op::equal, *hash});
+  Generator<Commit> all = asked.text(0) ? commits(std::move(view), std::move(of_commit))
+                                        : found_commits(std::move(view), CommitQuery{.path = name});
   while (const Commit* const commit = all.next())
     for (const File& file : commit->files()) co_yield FileRow{*commit, file};
 }
@@ -254,6 +315,22 @@ void file_column(const FileRow& row, int index, Out& out) {
   }
 }
 
+std::vector<std::string_view> hashtags_of(const Change& change) { return split_hashtags(change.hashtags()); }
+
+void hashtag_column(const ChangeItem<std::string_view>& row, int index, Out& out) {
+  if (!change_key(row, index, out)) out.text(row.item);
+}
+
+void reviewer_column(const ChangeItem<std::string_view>& row, int index, Out& out) {
+  if (change_key(row, index, out)) return;
+  out.text(index == 2 ? person_name(row.item) : person_email(row.item));
+}
+
+using As = AskedColumn::As;
+
+constexpr AskedColumn kByProject{0, As::text, 10}, kByChange{1, As::number, 1e4}, kByCommit{0, As::text, 1e6};
+constexpr double kRareOne = 500, kSeldomLike = 20;
+
 }  // namespace
 
 std::vector<Table> gerrit_tables() {
@@ -262,39 +339,82 @@ std::vector<Table> gerrit_tables() {
        "project TEXT, number INTEGER, status TEXT, branch TEXT, subject TEXT, owner TEXT, owner_id INTEGER, created "
        "TEXT, patch_sets INTEGER, \"commit\" TEXT, change_id TEXT, hashtags TEXT, private INTEGER, work_in_progress "
        "INTEGER",
-       true, true, 1e5,
-       [](const View& view, const Keys& keys) { return cursor_of(changes(view, keys), change_column); }},
+       {kByProject,
+        kByChange,
+        {kStatus, As::text, 3},
+        {kBranch, As::text, 3},
+        {kOwner, As::text, kRareOne},
+        {kOwnerId, As::number, kRareOne}},
+       1e5,
+       [](const View& view, const Asked& asked) {
+         return cursor_of(changes(view, asked, changes_asked(asked)), change_column);
+       }},
       {"patch_sets",
        "project TEXT, number INTEGER, patch_set INTEGER, \"commit\" TEXT, author TEXT, committed TEXT, message TEXT",
-       true, true, 3e5,
-       [](const View& view, const Keys& keys) {
-         return cursor_of(change_items<PatchSet>(view, keys, patch_sets_of), patch_set_column);
+       {kByProject, kByChange},
+       3e5,
+       [](const View& view, const Asked& asked) {
+         return cursor_of(change_items<PatchSet>(view, asked, any_change(), patch_sets_of), patch_set_column);
        }},
-      {"messages", "project TEXT, number INTEGER, patch_set INTEGER, author TEXT, created TEXT, message TEXT", true,
-       true, 3e5,
-       [](const View& view, const Keys& keys) {
-         return cursor_of(change_items<Message>(view, keys, [](const Change& change) { return change.messages(); }),
-                          message_column);
+      {"messages",
+       "project TEXT, number INTEGER, patch_set INTEGER, author TEXT, created TEXT, message TEXT",
+       {kByProject, kByChange, {kMessage, As::like, kSeldomLike}},
+       3e5,
+       [](const View& view, const Asked& asked) { return cursor_of(messages(view, asked), message_column); }},
+      {"votes",
+       "project TEXT, number INTEGER, label TEXT, voter TEXT, value INTEGER",
+       {kByProject, kByChange},
+       3e5,
+       [](const View& view, const Asked& asked) {
+         return cursor_of(change_items<Vote>(view, asked, any_change(), votes_of), vote_column);
        }},
-      {"votes", "project TEXT, number INTEGER, label TEXT, voter TEXT, value INTEGER", true, true, 3e5,
-       [](const View& view, const Keys& keys) {
-         return cursor_of(change_items<Vote>(view, keys, votes_of), vote_column);
+      {"change_hashtags",
+       "project TEXT, number INTEGER, hashtag TEXT",
+       {kByProject, kByChange, {2, As::text, kRareOne}},
+       1e4,
+       [](const View& view, const Asked& asked) {
+         ChangeQuery query = any_change();
+         query.hashtag = asked.name(2);
+         return cursor_of(change_items<std::string_view>(view, asked, query, hashtags_of), hashtag_column);
        }},
-      {"references", "project TEXT, number INTEGER, repo TEXT, issue INTEGER", true, true, 1e5,
-       [](const View& view, const Keys& keys) {
-         return cursor_of(
-             change_items<IssueReference>(view, keys, [](const Change& change) { return change.issues(); }),
-             reference_column);
+      {"reviewers",
+       "project TEXT, number INTEGER, name TEXT, email TEXT",
+       {kByProject, kByChange, {2, As::text, kRareOne}, {3, As::text, kRareOne}},
+       2e5,
+       [](const View& view, const Asked& asked) {
+         ChangeQuery query = any_change();
+         query.reviewer = asked.name(2).empty() ? asked.name(3) : asked.name(2);
+         return cursor_of(change_items<std::string_view>(view, asked, query, reviewers_of), reviewer_column);
        }},
-      {"refs", "project TEXT, name TEXT, \"commit\" TEXT", true, false, 1e3,
-       [](const View& view, const Keys& keys) { return cursor_of(refs(view, keys), ref_column); }},
+      {"references",
+       "project TEXT, number INTEGER, repo TEXT, issue INTEGER",
+       {kByProject, kByChange},
+       1e5,
+       [](const View& view, const Asked& asked) {
+         return cursor_of(change_items<IssueReference>(view, asked, any_change(),
+                                                       [](const Change& change) { return change.issues(); }),
+                          reference_column);
+       }},
+      {"refs",
+       "project TEXT, name TEXT, \"commit\" TEXT",
+       {kByProject},
+       1e3,
+       [](const View& view, const Asked& asked) { return cursor_of(refs(view, asked), ref_column); }},
       {"commits",
        "\"commit\" TEXT, author TEXT, author_email TEXT, authored TEXT, committer TEXT, committed TEXT, subject TEXT, "
        "message TEXT, parents INTEGER",
-       true, false, 1e6,
-       [](const View& view, const Keys& keys) { return cursor_of(commits(view, keys), commit_column); }},
-      {"files", "\"commit\" TEXT, name TEXT, added INTEGER, deleted INTEGER, binary INTEGER", true, false, 3e6,
-       [](const View& view, const Keys& keys) { return cursor_of(files(view, keys), file_column); }},
+       {kByCommit,
+        {kAuthor, As::text, kRareOne},
+        {kAuthorEmail, As::text, kRareOne},
+        {kCommitted, As::time, 4},
+        {kCommitMessage, As::like, kSeldomLike}},
+       1e6,
+       [](const View& view, const Asked& asked) { return cursor_of(commits(view, asked), commit_column); }},
+      {"files",
+       "\"commit\" TEXT, name TEXT, added INTEGER, deleted INTEGER, binary INTEGER",
+       {kByCommit, {1, As::text, 1e4}},
+       3e6,
+       [](const View& view, const Asked& asked) { return cursor_of(files(view, asked), file_column); }},
   };
 }
 

@@ -5,8 +5,12 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "table.h"
@@ -14,9 +18,6 @@
 namespace maintner {
 
 namespace {
-
-constexpr int kByName = 1, kByNumber = 2;
-constexpr double kNames = 10, kNumbers = 1e4;  ///< how many there are, about
 
 struct Registered {
   const Table& table;
@@ -68,26 +69,50 @@ int disconnect(sqlite3_vtab* vtab) {
   return SQLITE_OK;
 }
 
-/// Uses "name = ?" and "number = ?" where they are keys.
+std::optional<Asked::Op> op_for(AskedColumn::As as, unsigned char sqlite_op) {
+  if (as == AskedColumn::As::like)
+    return sqlite_op == SQLITE_INDEX_CONSTRAINT_LIKE ? std::optional(Asked::Op::like) : std::nullopt;
+  switch (sqlite_op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+      return as == AskedColumn::As::time ? std::nullopt : std::optional(Asked::Op::equal);
+    case SQLITE_INDEX_CONSTRAINT_GT:
+    case SQLITE_INDEX_CONSTRAINT_GE:
+      return as == AskedColumn::As::time ? std::optional(Asked::Op::at_least) : std::nullopt;
+    case SQLITE_INDEX_CONSTRAINT_LT:
+    case SQLITE_INDEX_CONSTRAINT_LE:
+      return as == AskedColumn::As::time ? std::optional(Asked::Op::at_most) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// One that compares otherwise finds also what is not the same.
+bool compares_bytes(sqlite3_index_info* info, int constraint) {
+  return sqlite3_stricmp(sqlite3_vtab_collation(info, constraint), "BINARY") == 0;
+}
+
+/// Uses what the table can make use of. The plan, which read_asked() reads, has two letters for each value.
 int best_index(sqlite3_vtab* vtab, sqlite3_index_info* info) {
   const Table& table = static_cast<Vtab*>(vtab)->registered.table;
-  double rows = table.rows;
-  int next = 1;
-  for (const int key : {kByName, kByNumber}) {
-    const int column = key == kByName ? 0 : 1;
-    if (!(key == kByName ? table.has_name_key : table.has_number_key)) continue;
-    for (int i = 0; i < info->nConstraint; ++i) {
-      const auto& constraint = info->aConstraint[i];
-      if (!constraint.usable || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ || constraint.iColumn != column) continue;
-      info->aConstraintUsage[i].argvIndex = next++;
-      info->idxNum |= key;
-      // A commit's hash is all of its key.
-      rows /= key == kByNumber ? kNumbers : table.has_number_key ? kNames : kNumbers;
-      break;
+  double rows = table.rows, looked_at = table.rows;
+  std::string plan;
+  for (int i = 0; i < info->nConstraint; ++i) {
+    const auto& constraint = info->aConstraint[i];
+    for (std::size_t use = 0; use < table.asked.size(); ++use) {
+      const AskedColumn& asked = table.asked[use];
+      const auto op = op_for(asked.as, constraint.op);
+      if (constraint.usable == 0 || constraint.iColumn != asked.column || !op || !compares_bytes(info, i)) continue;
+      plan += {static_cast<char>('a' + use), static_cast<char>('a' + static_cast<int>(*op))};
+      info->aConstraintUsage[i].argvIndex = static_cast<int>(plan.size() / 2);
+      rows /= asked.divides;
+      if (asked.as != AskedColumn::As::like) looked_at /= asked.divides;
     }
   }
+  info->idxStr = sqlite3_mprintf("%s", plan.c_str());
+  if (info->idxStr == nullptr) return SQLITE_NOMEM;
+  info->needToFreeIdxStr = 1;
   info->estimatedRows = static_cast<sqlite3_int64>(std::max(rows, 1.0));
-  info->estimatedCost = std::max(rows, 1.0);
+  info->estimatedCost = std::max(looked_at, 1.0);
   return SQLITE_OK;
 }
 
@@ -101,43 +126,48 @@ int close(sqlite3_vtab_cursor* cursor) {
   return SQLITE_OK;
 }
 
-/// What cannot be equal to any key: then there is nothing. SQLite would compare a number with a text as it does with
-/// columns of these types.
-bool read_keys(int used, sqlite3_value** values, Keys& keys) {
-  int next = 0;
-  if ((used & kByName) != 0) {
-    sqlite3_value* const value = values[next++];
+/// Nothing if no row can fit. SQLite would compare a number with a text as it does with columns of these types.
+std::optional<std::variant<std::int64_t, std::string>> value_for(AskedColumn::As as, sqlite3_value* value) {
+  if (as != AskedColumn::As::number) {
     const auto* const text = reinterpret_cast<const char*>(sqlite3_value_text(value));
-    if (text == nullptr) return false;
-    keys.name.emplace(text, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+    if (text == nullptr) return std::nullopt;
+    return std::string(text, static_cast<std::size_t>(sqlite3_value_bytes(value)));
   }
-  if ((used & kByNumber) != 0) {
-    sqlite3_value* const value = values[next];
-    switch (sqlite3_value_numeric_type(value)) {
-      case SQLITE_INTEGER:
-        keys.number = sqlite3_value_int64(value);
-        break;
-      case SQLITE_FLOAT: {
-        const double number = sqlite3_value_double(value);
-        if (!(std::abs(number) < 1e9) || number != std::floor(number)) return false;
-        keys.number = static_cast<std::int64_t>(number);
-        break;
-      }
-      default:
-        return false;
+  switch (sqlite3_value_numeric_type(value)) {
+    case SQLITE_INTEGER:
+      return std::int64_t{sqlite3_value_int64(value)};
+    case SQLITE_FLOAT: {
+      const double number = sqlite3_value_double(value);
+      if (!(std::abs(number) < 1e9) || number != std::floor(number)) return std::nullopt;
+      return static_cast<std::int64_t>(number);
     }
+    default:
+      return std::nullopt;
+  }
+}
+
+/// False if no row can fit.
+bool read_asked(const Table& table, std::string_view plan, sqlite3_value** values, Asked& asked) {
+  for (std::size_t i = 0; 2 * i < plan.size(); ++i) {
+    const AskedColumn& column = table.asked[static_cast<std::size_t>(plan[2 * i] - 'a')];
+    const auto op = static_cast<Asked::Op>(plan[2 * i + 1] - 'a');
+    // A pattern may be anything that has a text; what is compared with times, too.
+    auto value = value_for(column.as, values[i]);
+    if (!value) return false;
+    asked.add({column.column, op, std::move(*value)});
   }
   return true;
 }
 
-int filter(sqlite3_vtab_cursor* of, int used, const char* /*text*/, int /*argc*/, sqlite3_value** values) {
+int filter(sqlite3_vtab_cursor* of, int /*number*/, const char* plan, int /*argc*/, sqlite3_value** values) {
   auto& cursor = *static_cast<VtabCursor*>(of);
   const Registered& registered = cursor.registered;
   return guarded(registered.running, [&] {
-    Keys keys;
+    Asked asked;
     cursor.row = 0;
     cursor.rows.reset();
-    if (read_keys(used, values, keys)) cursor.rows = registered.table.open(*registered.running.view, keys);
+    if (read_asked(registered.table, plan, values, asked))
+      cursor.rows = registered.table.open(*registered.running.view, asked);
   });
 }
 

@@ -1,6 +1,7 @@
 // What a table is, for the module that shows it to SQLite.
 #pragma once
 
+#include <maintner/text_matcher.h>
 #include <maintner/view.h>
 
 #include <array>
@@ -10,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <sqlite3.h>
@@ -18,11 +21,52 @@
 
 namespace maintner {
 
-/// What a statement asks for by key: columns that must have these values. Rows that do not have them may be left out.
-struct Keys {
-  std::optional<std::string> name;     ///< column 0 of most tables: a repository, project or commit
-  std::optional<std::int64_t> number;  ///< column 1: an issue or change
+/// What a statement asks of a table's columns, as far as the table can make use of it. Rows that do not fit may be left
+/// out; SQLite looks at those that come once more.
+class Asked {
+ public:
+  enum class Op : std::uint8_t { equal, at_least, at_most, like };
+  struct Condition {
+    int column;
+    Op op;
+    std::variant<std::int64_t, std::string> value;
+  };
+
+  void add(Condition condition) { conditions_.push_back(std::move(condition)); }
+
+  /// What the column is to be equal to.
+  std::optional<std::string> text(int column) const { return value<std::string>(column, Op::equal); }
+  std::optional<std::int64_t> number(int column) const { return value<std::int64_t>(column, Op::equal); }
+  /// The same, empty if nothing is.
+  std::string name(int column) const { return text(column).value_or(std::string()); }
+  /// The latest time which nothing that fits is before, and the earliest which it is before.
+  std::optional<Time> from(int column) const;
+  std::optional<Time> until(int column) const;
+  /// Finds what is in all that fits.
+  std::optional<TextMatcher> like(int column) const;
+
+ private:
+  template <class Value>
+  std::optional<Value> value(int column, Op op) const {
+    for (const Condition& each : conditions_)
+      if (each.column == column && each.op == op) return std::get<Value>(each.value);
+    return std::nullopt;
+  }
+
+  std::vector<Condition> conditions_;
 };
+
+/// A column of which a table can make use.
+struct AskedColumn {
+  enum class As : std::uint8_t { text, number, time, like };
+  int column;
+  As as;
+  double divides;  ///< by how much about asking makes the rows fewer
+};
+
+inline bool fits(const std::optional<TextMatcher>& like, std::string_view text) {
+  return !like || like->find(text) != std::string_view::npos;
+}
 
 /// Takes a column's value.
 class Out {
@@ -72,10 +116,9 @@ class RowCursor final : public Cursor {
 struct Table {
   const char* name;
   const char* columns;  ///< as in CREATE TABLE
-  bool has_name_key;    ///< column 0 is one that leads to what is asked for
-  bool has_number_key;  ///< column 1 is another, together with it
-  double rows;          ///< of a large project, about: for the planner
-  std::unique_ptr<Cursor> (*open)(const View& view, const Keys& keys);
+  std::vector<AskedColumn> asked;
+  double rows;  ///< of a large project, about: for the planner
+  std::unique_ptr<Cursor> (*open)(const View& view, const Asked& asked);
 };
 
 template <class Row>

@@ -1,18 +1,24 @@
 #include <maintner/corpus.h>
 #include <maintner/mutation.h>
+#include <maintner/query.h>
 #include <maintner/reclog.h>
 #include <maintner/sql.h>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <variant>
 #include <vector>
 
+#include "maintner/made_up_project.h"
+#include "maintner/plain_scan.h"
 #include "support/support.h"
 
 using namespace maintner;
@@ -166,6 +172,163 @@ TEST_CASE("what is asked by key is the same as what is found by looking at all")
         world.ask("SELECT count(*) FROM comments"));
 }
 
+TEST_CASE("what is asked by index is the same as what is found by looking at all") {
+  struct Column {
+    const char *table, *name;
+  };
+  const testing::TempDir temp;
+  for (const unsigned seed : {1U, 2U}) {
+    const auto directory = temp / std::to_string(seed);
+    std::filesystem::create_directory(directory);
+    MadeUpProject project(seed);
+    RecordWriter writer(directory / "maintner-2021-01-01.mutlog");
+    for (int i = 0; i < 400; ++i) project.step(writer);
+    const Corpus corpus(directory);
+    const View view = corpus.view();
+    SqlTables tables;
+    const auto ask = [&](const std::string& statement) {
+      std::vector<std::string> rows;
+      tables.run(view, statement, {}, [&](const auto&, std::span<const SqlValue> row) {
+        std::string text;
+        for (const SqlValue& value : row) text += text_of(value) + "|";
+        rows.push_back(text);
+        return true;
+      });
+      std::sort(rows.begin(), rows.end());
+      return rows;
+    };
+    const auto compare = [&](const Column& column, const std::string& condition) {
+      const std::string from = std::string("SELECT * FROM \"") + column.table + "\" WHERE ";
+      CAPTURE(from);
+      CAPTURE(condition);
+      // A column with "+" before it is not one that is asked for.
+      CHECK(ask(from + column.name + condition) == ask(from + "+" + column.name + condition));
+    };
+    for (const Column& column : std::vector<Column>{{"issues", "repo"},
+                                                    {"issues", "state"},
+                                                    {"issues", "user"},
+                                                    {"issues", "milestone"},
+                                                    {"issue_labels", "label"},
+                                                    {"issue_assignees", "user"},
+                                                    {"changes", "status"},
+                                                    {"changes", "branch"},
+                                                    {"changes", "owner"},
+                                                    {"changes", "owner_id"},
+                                                    {"change_hashtags", "hashtag"},
+                                                    {"reviewers", "name"},
+                                                    {"reviewers", "email"},
+                                                    {"commits", "author"},
+                                                    {"commits", "author_email"},
+                                                    {"files", "name"}}) {
+      std::vector<std::string> values{"nothing", "", "5", "1e0"};
+      tables.run(view, std::string("SELECT DISTINCT ") + column.name + " FROM " + column.table, {},
+                 [&](const auto&, std::span<const SqlValue> row) {
+                   values.push_back(text_of(row[0]));
+                   return true;
+                 });
+      CHECK(values.size() > 5);
+      for (const std::string& value : values) {
+        const std::string text = "'" + value + "'";
+        // Without a column's type, a number is no text.
+        const std::string typed = column.name == std::string("owner_id") ? "CAST(" + text + " AS INTEGER)" : text;
+        compare(column, " = " + typed);
+        if (typed == text) compare(column, " = upper(" + text + ") COLLATE NOCASE");
+        compare(column, " IN (" + typed + ", NULL)");
+      }
+      compare(column, " = NULL");
+      compare(column, " IS NULL");
+    }
+    for (const Column& column : std::vector<Column>{{"issues", "title"},
+                                                    {"issues", "body"},
+                                                    {"comments", "body"},
+                                                    {"messages", "message"},
+                                                    {"commits", "message"}})
+      for (const char* pattern : {"'%race%'", "'%RACE%the%'", "'race%'", "'%x'", "'%time_sleep%'", "'%'", "''", "'_'",
+                                  "NULL", "'%na\xc3\xafve%'", "5", "'%10\\%%' ESCAPE '\\'"})
+        compare(column, std::string(" LIKE ") + pattern);
+    for (const char* condition :
+         {" >= '2020-09-20'", " < '2020-09-20T10:00:00Z'", " > '2020'", " <= '2020-09-20'", " >= '@'", " < 'x'",
+          " >= ' 020-09-20'", " >= '2020-13-01'", " BETWEEN '2020-09-15T01' AND '2020-09-16 '", " >= 2020", " < NULL"})
+      compare({"commits", "committed"}, condition);
+  }
+}
+
+TEST_CASE("the same questions have the same answers by index, in SQL, and by looking at everything") {
+  for (const unsigned seed : {7U, 8U, 9U}) {
+    const testing::TempDir temp;
+    MadeUpProject project(seed);
+    RecordWriter writer(temp / "maintner-2021-01-01.mutlog");
+    for (int i = 0; i < 2000; ++i) project.step(writer);
+    const Corpus corpus(temp.path());
+    const View view = corpus.view();
+    SqlTables tables;
+    const auto ask = [&](const std::string& statement) {
+      std::string text;
+      tables.run(view, statement, {}, [&](const auto&, std::span<const SqlValue> row) {
+        text += text_of(row[0]) + " ";
+        return true;
+      });
+      return text;
+    };
+    const auto numbers = [](const auto& all) {
+      std::string text;
+      for (const auto& each : all) text += std::to_string(each.number()) + " ";
+      return text;
+    };
+    const auto hashes = [](const std::vector<Commit>& all) {
+      std::string text;
+      for (const Commit& each : all) text += each.hex() + " ";
+      return text;
+    };
+    const auto ids = [](const TextHits& all) {
+      std::set<std::int64_t> sorted;
+      for (const TextHit& each : all.hits) sorted.insert(each.id);
+      std::string text;
+      for (const std::int64_t id : sorted) text += std::to_string(id) + " ";
+      return text;
+    };
+    const Repo repo = *view.github().repo("golang", "repo0");
+    const Project gerrit = *view.gerrit().project("host.example.org", "project1");
+
+    const IssueQuery issue_query{.labels = {"label2"}, .milestone = "milestone1"};
+    const std::string issues = numbers(find_issues(repo, issue_query));
+    CHECK(issues != "");
+    CHECK(issues == numbers(plain_scan::find_issues(repo, issue_query)));
+    CHECK(issues == ask("SELECT DISTINCT i.number FROM issues i JOIN issue_labels l ON l.repo = i.repo AND l.number = "
+                        "i.number WHERE i.repo = 'golang/repo0' AND i.state = 'open' AND i.milestone = 'milestone1' "
+                        "AND l.label = 'label2' ORDER BY i.number"));
+
+    const IssueQuery assigned_query{.closed = std::nullopt, .assignee = "user3"};
+    const std::string assigned = numbers(find_issues(repo, assigned_query));
+    CHECK(assigned != "");
+    CHECK(assigned == numbers(plain_scan::find_issues(repo, assigned_query)));
+    CHECK(assigned == ask("SELECT DISTINCT number FROM issue_assignees WHERE repo = 'golang/repo0' AND user = 'user3' "
+                          "ORDER BY number"));
+
+    const ChangeQuery change_query{.status = std::nullopt, .branch = "master", .reviewer = "User 2"};
+    const std::string changes = numbers(find_changes(gerrit, change_query));
+    CHECK(changes != "");
+    CHECK(changes == numbers(plain_scan::find_changes(gerrit, change_query)));
+    CHECK(changes == ask("SELECT DISTINCT c.number FROM changes c JOIN reviewers r ON r.project = c.project AND "
+                         "r.number = c.number WHERE c.project = 'host.example.org/project1' AND NOT c.private AND "
+                         "c.branch = 'master' AND r.name = 'User 2' ORDER BY c.number"));
+
+    const CommitQuery commit_query{.author = "User 4", .path = "src/file1"};
+    std::vector<Commit> by_hash = find_commits(view, commit_query);
+    CHECK_FALSE(by_hash.empty());
+    CHECK(hashes(by_hash) == hashes(plain_scan::find_commits(view, commit_query)));
+    std::sort(by_hash.begin(), by_hash.end(), [](const Commit& a, const Commit& b) { return a.hex() < b.hex(); });
+    CHECK(hashes(by_hash) == ask("SELECT DISTINCT c.\"commit\" FROM files f JOIN commits c ON c.\"commit\" = "
+                                 "f.\"commit\" WHERE f.name = 'src/file1' AND c.author = 'User 4' ORDER BY 1"));
+
+    const TextQuery text_query{.text = "net/http flaky", .kinds = {TextKind::comment}, .limit = 100'000};
+    const std::string comments = ids(search(view, text_query));
+    CHECK(comments != "");
+    CHECK(comments == ids(plain_scan::search(view, text_query)));
+    CHECK(comments == ask("SELECT id FROM comments WHERE body LIKE '%net/http flaky%' ORDER BY id"));
+  }
+}
+
 TEST_CASE("a statement sees one view, whatever comes meanwhile") {
   World world;
   const View before = world.corpus->view();
@@ -247,5 +410,5 @@ TEST_CASE("the schema is what the tables are") {
     const std::size_t name = statement.find('"'), end = statement.find('"', name + 1);
     CHECK_FALSE(world.ask("SELECT * FROM " + statement.substr(name, end - name + 1)).starts_with("error: "));
   }
-  CHECK(SqlTables::schema().size() == 17);
+  CHECK(SqlTables::schema().size() == 19);
 }

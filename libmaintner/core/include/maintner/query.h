@@ -44,8 +44,9 @@ struct ChangeQuery {
   std::string branch = {};
   std::string hashtag = {};
   std::string reviewer = {};  ///< one of reviewers_of()
+  bool with_private = false;
 };
-/// By number; without private ones, and without those of which too little is known.
+/// By number; without those of which too little is known.
 std::vector<Change> find_changes(const Project& project, const ChangeQuery& query);
 
 /// Whom the change's history made a reviewer and did not remove, and whom the latest patch set's message says to have
@@ -93,9 +94,9 @@ struct TextHits {
   std::vector<TextHit> hits;  ///< the newest first
   std::uint64_t total = 0;    ///< without the limit
 };
-/// In `threads` threads; 0: as many as there are processors. A commit's message counts once, also if it is that of a
-/// change's patch set; what changes' histories say are their messages. Throws QueryError if the text is empty, has more
-/// than kMaxText bytes, or is to be words and has none.
+/// In `threads` threads; 0: as many as there are processors. Commits of changes' histories are not searched, but as
+/// messages, nor are patch sets but the latest. Throws QueryError if the text is empty, has more than kMaxText bytes,
+/// or is to be words and has none.
 TextHits search(const View& view, const TextQuery& query, unsigned threads = 0);
 
 }  // namespace maintner

@@ -30,6 +30,7 @@
 
 namespace maintner {
 
+struct Find;
 struct State;
 struct PinnedState;
 
@@ -47,6 +48,9 @@ struct Time {
 };
 /// RFC 3339 with the digits that it needs, "2021-02-01T13:00:00Z"; "@" and the seconds where no calendar has it.
 std::string to_string(Time time);
+/// Of RFC 3339, in any zone, "2021-02-01T14:00:00.5+01:00", or of a date, "2021-02-01": when it begins in UTC. Nothing if
+/// it is neither.
+std::optional<Time> time_from(std::string_view text);
 
 /// Items in a row, made when they are looked at.
 template <class Item>
@@ -109,6 +113,7 @@ class Thing {
   std::uint32_t number_in_table() const noexcept { return number_; }
 
  private:
+  friend struct Find;
   const State* state_;
   std::uint32_t number_;
 };
@@ -523,6 +528,7 @@ class View {
   explicit View(PinnedState* pinned) noexcept : pinned_(pinned) {}
 
  private:
+  friend struct Find;
   const State& state() const noexcept;
 
   PinnedState* pinned_;
