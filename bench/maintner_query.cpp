@@ -1,7 +1,7 @@
 // What questions of a corpus take: by index, in SQL, as a search, and by looking at everything.
 //   maintner_query [--snapshot FILE] DIR
 // Prints a line for each: its name, how many it found, and seconds: for the first time, then the least, the middle and
-// the most of the rounds.
+// the most of the rounds. Behind those that go by index how much memory the indexes take, in KiB.
 #include <maintner/corpus.h>
 #include <maintner/query.h>
 #include <maintner/sql.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,6 +40,14 @@ void measure(const char* name, const Question& question, int rounds = kRounds) {
   std::printf("%-28s %9zu %.6f %.6f %.6f %.6f\n", name, found, first, times.front(), times[times.size() / 2],
               times.back());
   std::fflush(stdout);
+}
+
+/// Memory that is no file's, in KiB.
+long anonymous_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) return std::stol(line.substr(line.find(':') + 1));
+  return 0;
 }
 
 /// The repository with the most issues.
@@ -98,6 +107,7 @@ int main(int argc, char** argv) {
   const std::string file = frequent_file(view);
   const std::string directory = file.substr(0, file.find('/') + 1);
 
+  const long before = anonymous_kib();
   measure("issues, label, milestone", [&] { return find_issues(repo, query).size(); });
   measure("the same, plain scan", [&] { return plain_scan::find_issues(repo, query).size(); });
   measure("open changes", [&] { return find_changes(project, {}).size(); });

@@ -31,18 +31,21 @@ INDEXES = ("issues(milestone, state)", "issues(repo, number)", "issue_labels(lab
 
 
 def ask(log, snapshot, rounds):
-    """Of each question: how many it found, and lists of the first times and of the later ones."""
-    answers = collections.defaultdict(lambda: [0, [], []])
+    """Of each question how many it found, and lists of the first times and of the later ones; the indexes' memory, in MiB."""
+    answers, memory = collections.defaultdict(lambda: [0, [], []]), []
     for _ in range(rounds):
         text = subprocess.run([PROGRAMS / "maintner_query", "--snapshot", snapshot, log], check=True,
                               stdout=subprocess.PIPE, text=True).stdout
         for line in text.splitlines():
+            if line.startswith("memory "):
+                memory.append(int(line.split()[1]) / 1024)
+                continue
             name, found, first, least, middle, most = line[:28].strip(), *line[28:].split()
             answer = answers[name]
             answer[0] = int(found)
             answer[1].append(float(first))
             answer[2] += [float(least), float(middle), float(most)]
-    return answers
+    return answers, statistics.median(memory)
 
 
 def database(log, snapshot):
@@ -104,12 +107,13 @@ def main():
             subprocess.run([PROGRAMS / "maintner_log", log, "100000"], check=True, stdout=subprocess.DEVNULL)
         snapshot = work / "snapshot"
         subprocess.run([PROGRAMS / "maintner_load", "--save", snapshot, log], check=True, stdout=subprocess.DEVNULL)
-        answers = ask(log, snapshot, args.rounds)
+        answers, memory = ask(log, snapshot, args.rounds)
         with database(log, snapshot) as peer:
             theirs = peer_times(peer, args.rounds)
         print("| | found | first, ms | later, ms | SQLite's own tables, ms |\n|---|---|---|---|---|")
         for name, (found, first, later) in answers.items():
             print(f"| {name} | {found:,} | {ms(first)} | {ms(later)} | {ms(theirs[name]) if name in theirs else ''} |")
+        print(f"\nThe indexes take {memory:.0f} MiB.")
     finally:
         shutil.rmtree(work)
 

@@ -61,13 +61,11 @@ TEST_CASE("a shelf is gone when the last who pinned one of its states releases i
       PinnedState* const pinned = shelf->pin();
       readers.emplace_back([&ready, shelf, pinned] {
         ++ready;
-        while (ready < 3) {
-        }
+        while (ready < 3) std::this_thread::yield();
         shelf->release(pinned);
       });
     }
-    while (ready < 2) {
-    }
+    while (ready < 2) std::this_thread::yield();
     ++ready;
     shelf->close();
     for (std::thread& reader : readers) reader.join();

@@ -120,14 +120,14 @@ void compare(const View& view) {
 }  // namespace
 
 TEST_CASE("what indexes find is what a look at everything finds, in each view of a growing corpus") {
-  for (const unsigned seed : {1U, 2U, 3U}) {
+  for (const unsigned seed : {1U, 2U}) {
     const testing::TempDir temp;
     MadeUpProject project(seed);
     RecordWriter writer(temp / "maintner-2021-01-01.mutlog");
     for (int i = 0; i < 300; ++i) project.step(writer);
     Corpus corpus(temp.path());
     std::vector<View> views;
-    for (int round = 0; round < 12; ++round) {
+    for (int round = 0; round < 8; ++round) {
       views.push_back(corpus.view());
       // Some views are never asked, or only when they are old.
       if (round % 4 != 2) compare(views.back());
@@ -149,7 +149,7 @@ TEST_CASE("indexes stay right when rows are put in order") {
   Corpus corpus(temp.path(), {.threads = 1});
   compare(corpus.view());
   // So many updates that much of what the tables have is of the past.
-  for (int i = 0; i < 9000; ++i) {
+  for (int i = 0; i < 5500; ++i) {
     project.step(writer);
     corpus.update();
   }

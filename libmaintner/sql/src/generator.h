@@ -1,5 +1,5 @@
-// A coroutine that yields one thing after the other. What has a destructor must have a name before it is yielded: g++
-// 12 destroys what is made within the expression twice.
+// A coroutine that yields one thing after the other. What has a destructor must have a name before it is yielded: g++ 12
+// destroys what is made within the expression twice.
 #pragma once
 
 #include <coroutine>
