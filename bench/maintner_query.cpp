@@ -118,6 +118,7 @@ int main(int argc, char** argv) {
   measure("commits of an author", [&] { return find_commits(view, {.author = owner}).size(); });
   measure("commits of a file", [&] { return find_commits(view, {.path = file}).size(); });
   measure("100 newest of a directory", [&] { return find_commits(view, {.path = directory, .limit = 100}).size(); });
+  std::printf("memory %ld\n", anonymous_kib() - before);
   measure(
       "the same file, plain scan", [&] { return plain_scan::find_commits(view, {.path = file}).size(); }, 3);
   const std::vector<TextKind> bodies{TextKind::body, TextKind::comment, TextKind::review};
