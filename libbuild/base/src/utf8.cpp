@@ -29,4 +29,16 @@ std::string valid_utf8(std::string_view bytes) {
   return out;
 }
 
+std::string terminal_text(std::string_view bytes, std::size_t most, std::size_t least) {
+  std::string out;
+  std::size_t count = 0;
+  for (; count < most && !bytes.empty(); ++count) {
+    const Character c = first_character(bytes);
+    const bool steers = c.code < 0x20 || (c.code >= 0x7f && c.code < 0xa0);
+    out += c.valid && !steers ? bytes.substr(0, c.size) : "?";
+    bytes.remove_prefix(c.size);
+  }
+  return count < least ? out.append(least - count, ' ') : out;
+}
+
 }  // namespace build::base

@@ -3,6 +3,7 @@
 #include <build/base/environment.h>
 #include <build/base/ids.h>
 #include <build/base/random.h>
+#include <build/base/utf8.h>
 #include <build/base/version.h>
 
 #include <doctest/doctest.h>
@@ -105,6 +106,15 @@ TEST_CASE("environment variables are found, set and removed by name") {
   remove_variable(list, "PATH");
   CHECK(list == Environment{"PATHS=/x"});
   CHECK(environment_from(nullptr).empty());
+}
+
+TEST_CASE("text for a terminal is so wide, and does not steer it") {
+  CHECK(terminal_text("four", 3) == "fou");
+  CHECK(terminal_text("four", 10, 6) == "four  ");
+  CHECK(terminal_text("Mart\xC3\xAD", 5, 5) == "Mart\xC3\xAD");
+  CHECK(terminal_text("a\x1B[2J\n\x7F", 10) == "a?[2J??");
+  CHECK(terminal_text("\xC2\x9B\xFF\xC3", 10) == "???");
+  CHECK(terminal_text("", 5, 2) == "  ");
 }
 
 TEST_CASE("the version names the project's, the commit and the kind of build") {

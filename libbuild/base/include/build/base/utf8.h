@@ -20,4 +20,8 @@ Character first_character(std::string_view bytes) noexcept;
 /// `bytes` with everything that is not UTF-8 replaced by U+FFFD, byte by byte, and nothing else changed.
 std::string valid_utf8(std::string_view bytes);
 
+/// The first `most` characters of `bytes`, with blanks behind them if there are fewer than `least`, for a terminal:
+/// what would steer it, and what is not UTF-8, is "?".
+std::string terminal_text(std::string_view bytes, std::size_t most, std::size_t least = 0);
+
 }  // namespace build::base
