@@ -13,9 +13,9 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "checked_files.h"
 #include "fetcher.h"
 #include "file_error.h"
 #include "growing_file.h"
@@ -46,14 +46,6 @@ std::shared_ptr<const base::UniqueFd> opened(const fs::path& file) {
   return fd;
 }
 
-/// Nothing if there is no such file.
-std::optional<std::uint64_t> size_of(const fs::path& file) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) == 0) return static_cast<std::uint64_t>(status.st_size);
-  if (errno == ENOENT) return std::nullopt;
-  fail("cannot look at", file);
-}
-
 /// A copy of a file's first `size` bytes in its place. Who has the file open keeps it.
 void shorten(const fs::path& file, std::uint64_t size) {
   std::string content = base::read_file(file, std::size_t{1} << 40);
@@ -69,7 +61,8 @@ struct Follower::Impl {
         pool_(pool),
         options_(std::move(options)),
         server_(parse_url(options_.server)),
-        fetcher_(std::move(executor), clock, options_.trust, options_.environment) {}
+        fetcher_(std::move(executor), clock, options_.trust, options_.environment),
+        checked_(options_.cache) {}
 
   io::Task<std::shared_ptr<const SegmentList>> next() {
     while (true) {
@@ -192,7 +185,31 @@ struct Follower::Impl {
         list->segments.push_back(co_await sync_with_tries(segment));
       list->size += segment.size;
     }
+    auto tidy = [&] {
+      remove_others(listed);
+      checked_.save();
+    };
+    co_await pool_.run(std::ref(tidy));
+    say_removed();
     co_return list;
+  }
+
+  /// Frozen files that stand in the cache for a segment, and are of another history: without a network nobody could
+  /// tell which is right.
+  void remove_others(const std::vector<ListedSegment>& listed) {
+    for (const SegmentName& name : segments_in(options_.cache)) {
+      if (name.sha224.empty() || name.number < first_ || name.number >= listed.size()) continue;
+      const ListedSegment& segment = listed[name.number];
+      if (name.sha224 == segment.sha224) continue;
+      // Another process may know already that a segment is whole.
+      const auto size = segment.frozen ? std::nullopt : checked_.size_if_right(name);
+      if (size && *size > segment.size && sha224_of_file(path_of(name), segment.size) == segment.sha224) continue;
+      fs::remove(path_of(name));
+    }
+  }
+
+  void say_removed() {
+    for (const std::string& sentence : checked_.take_removed()) say(sentence);
   }
 
   io::Task<Segment> sync_with_tries(const ListedSegment& listed) {
@@ -225,8 +242,11 @@ struct Follower::Impl {
 
   io::Task<Segment> sync_segment(const ListedSegment& listed) {
     Segment segment{listed.number, listed.size, listed.sha224, true, path_of({listed.number, listed.sha224}), nullptr};
-    auto look_for_frozen = [&] { return size_of(segment.file) == listed.size; };
+    auto look_for_frozen = [&] {
+      return checked_.size_if_right({listed.number, listed.sha224}, listed.size).has_value();
+    };
     const bool is_frozen = co_await pool_.run(std::ref(look_for_frozen));
+    say_removed();
     if (is_frozen) co_return segment;
     for (bool again = false;; again = true) {
       auto prepare = [&] { open_growing(listed); };
@@ -255,7 +275,10 @@ struct Follower::Impl {
   void open_growing(const ListedSegment& listed) {
     growing_path_ = path_of({listed.number, {}});
     if (growing_ && (growing_->path() != growing_path_ || !growing_->is_there())) growing_.reset();
-    if (!growing_) growing_.emplace(growing_path_);
+    if (!growing_) {
+      remove_unless_file(growing_path_);
+      growing_.emplace(growing_path_);
+    }
     growing_->catch_up();
     if (growing_->size() <= listed.size) return;
     // Another process has got further, or the server went back.
@@ -273,6 +296,7 @@ struct Follower::Impl {
     if (listed.frozen) {
       growing_->rename(segment.file);
       growing_.reset();
+      checked_.made({listed.number, listed.sha224});
     } else {
       segment.frozen = false;
       segment.file = growing_path_;
@@ -366,26 +390,40 @@ struct Follower::Impl {
     }
   }
 
-  /// What the cache has, from 0 on, up to the first gap or the first that grows.
+  /// What the cache has, from 0 on, up to the first gap, the first number with several files, or the first that grows.
   io::Task<std::shared_ptr<const SegmentList>> cached() {
     const std::unique_ptr<base::LockFile> held = co_await lock();
     auto job = [this] {
+      std::map<std::uint64_t, std::vector<Segment>> found;
+      for (const SegmentName& name : segments_in(options_.cache))
+        if (std::optional<Segment> segment = cached_segment(name)) found[name.number].push_back(std::move(*segment));
+      checked_.save();
       auto list = std::make_shared<SegmentList>();
-      for (const SegmentName& name : segments_in(options_.cache)) {
-        if (name.number < list->segments.size()) continue;  // frozen ones come first
-        if (name.number > list->segments.size()) break;
-        const fs::path file = path_of(name);
-        const std::uint64_t size = fs::file_size(file);
-        const bool grows = name.sha224.empty();
-        list->segments.push_back({name.number, size, grows ? sha224_of_file(file, size) : name.sha224, !grows, file,
-                                  grows ? opened(file) : nullptr});
-        list->size += size;
-        if (grows) break;
+      for (auto& [number, files] : found) {  // a frozen one is before one that grows
+        const bool several = files.size() > 1 && files[1].frozen;
+        if (number != list->segments.size() || several) break;
+        list->size += files[0].size;
+        list->segments.push_back(std::move(files[0]));
+        if (!list->segments.back().frozen) break;
       }
       return std::shared_ptr<const SegmentList>(std::move(list));
     };
     const std::shared_ptr<const SegmentList> list = co_await pool_.run(std::ref(job));
+    say_removed();
     co_return list;
+  }
+
+  std::optional<Segment> cached_segment(const SegmentName& name) {
+    const fs::path file = path_of(name);
+    if (!name.sha224.empty()) {
+      const auto size = checked_.size_if_right(name);
+      if (!size) return std::nullopt;
+      return Segment{name.number, *size, name.sha224, true, file, nullptr};
+    }
+    remove_unless_file(file);
+    if (!fs::exists(file)) return std::nullopt;
+    const std::uint64_t size = fs::file_size(file);
+    return Segment{name.number, size, sha224_of_file(file, size), false, file, opened(file)};
   }
 
   io::Clock& clock_;
@@ -399,6 +437,7 @@ struct Follower::Impl {
   std::shared_ptr<const SegmentList> delivered_ = std::make_shared<SegmentList>();
   std::optional<GrowingFile> growing_;  ///< of the segment at which it was last
   fs::path growing_path_;
+  CheckedFiles checked_;
   std::map<std::string, std::string> before_;  ///< of segments, what was appended to: digest by digest
 };
 

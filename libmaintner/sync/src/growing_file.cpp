@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 GrowingFile::GrowingFile(fs::path file)
     : file_(std::move(file)),
-      fd_(std::make_shared<build::base::UniqueFd>(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))) {
+      fd_(std::make_shared<build::base::UniqueFd>(
+          ::open(file_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600))) {
   struct stat status {};
   if (!fd_->valid() || ::fstat(fd_->get(), &status) != 0) fail("cannot open", file_);
   inode_ = status.st_ino;
@@ -25,7 +26,7 @@ GrowingFile::GrowingFile(fs::path file)
 
 bool GrowingFile::is_there() const {
   struct stat status {};
-  return ::stat(file_.c_str(), &status) == 0 && status.st_ino == inode_ && status.st_dev == device_ &&
+  return ::lstat(file_.c_str(), &status) == 0 && status.st_ino == inode_ && status.st_dev == device_ &&
          static_cast<std::uint64_t>(status.st_size) >= size_;
 }
 
@@ -53,7 +54,7 @@ void GrowingFile::append(std::string_view bytes) {
 }
 
 void GrowingFile::rename(const fs::path& to) {
-  if (::rename(file_.c_str(), to.c_str()) != 0) fail("cannot rename", file_);
+  if (::rename(file_.c_str(), to.c_str()) != 0) fail("cannot make a segment whole as", to);
   file_ = to;
 }
 

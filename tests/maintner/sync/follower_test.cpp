@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "follower_world.h"
@@ -158,6 +159,100 @@ TEST_CASE("a new follower begins with what the cache has, and asks for the rest 
     const auto list = world.next(*world.follow());
     REQUIRE(list);
     CHECK(content(*list) == content(*world.store.segments()));
+  }
+}
+
+TEST_CASE("whole segments of a cache are compared with their names once, and again if something was done to them") {
+  FollowerWorld world(100);
+  for (const char c : {'a', 'b', 'c'}) world.add(std::string(60, c));
+  REQUIRE(world.next(*world.follow()));
+  const fs::path cache = world.temp / "cache", first = cache / world.store.segments()->segments[0].file.filename();
+  CHECK_FALSE(fs::exists(cache / "checked"));  // what has just come may not be on the disk yet
+  REQUIRE(world.next(*world.follow()));
+  const std::string checked = testing::read_file(cache / "checked");
+  CHECK(std::count(checked.begin(), checked.end(), '\n') == 2);
+  CHECK(checked.starts_with(first.filename().string() + " " + std::to_string(fs::file_size(first)) + " "));
+  SUBCASE("while nobody follows") {
+    testing::write_file(first, std::string(fs::file_size(first), 'x'));
+    const auto list = world.next(*world.follow());
+    REQUIRE(list);
+    CHECK(content(*list) == content(*world.store.segments()));
+  }
+  SUBCASE("while somebody does") {
+    const auto follower = world.follow();
+    REQUIRE(world.next(*follower));
+    testing::write_file(first, std::string(fs::file_size(first), 'x'));
+    world.add("d");
+    const auto list = world.next(*follower);
+    REQUIRE(list);
+    CHECK(content(*list) == content(*world.store.segments()));
+  }
+  SUBCASE("without a network: what comes behind is not delivered") {
+    testing::write_file(cache / world.store.segments()->segments[1].file.filename(), "x");
+    const auto list = world.next(*world.follow("cache", "http://log.invalid/logs"));
+    REQUIRE(list);
+    CHECK(list->segments.size() == 1);
+    CHECK(fs::exists(first));
+  }
+  SUBCASE("and what is noted is nothing") {
+    testing::write_file(cache / "checked", "x\n" + first.filename().string() + "\n\n" + std::string(5000, ' '));
+    testing::write_file(first, std::string(fs::file_size(first), 'x'));
+    const auto list = world.next(*world.follow());
+    REQUIRE(list);
+    CHECK(content(*list) == content(*world.store.segments()));
+    CHECK(testing::read_file(cache / "checked")
+              .starts_with(world.store.segments()->segments[1].file.filename().string() + " "));
+    return;
+  }
+  CHECK(std::any_of(world.said.begin(), world.said.end(), [](const std::string& sentence) {
+    return sentence.ends_with(".mutlog was not what its name says");
+  }));
+}
+
+TEST_CASE(
+    "a cache with whole segments of several histories has none of them without a network, and then the server's") {
+  FollowerWorld world(100);
+  for (const char c : {'a', 'b', 'c'}) world.add(std::string(60, c));
+  REQUIRE(world.next(*world.follow()));
+  const std::string other = framed(0, "another history");
+  for (const std::uint64_t number : {1, 2})
+    testing::write_file(world.temp / "cache" / to_text({number, testing::sha224(other)}), other);
+  auto list = world.next(*world.follow("cache", "http://log.invalid/logs"));
+  REQUIRE(list);
+  CHECK(list->segments.size() == 1);
+  REQUIRE(world.next(*world.follow()));
+  list = world.next(*world.follow("cache", "http://log.invalid/logs"));
+  REQUIRE(list);
+  CHECK(content(*list) == content(*world.store.segments()));
+}
+
+TEST_CASE("what is no file, and stands in a cache for one, is removed; a directory with something in it is named") {
+  FollowerWorld world(100);
+  for (const char c : {'a', 'b', 'c'}) world.add(std::string(60, c));
+  const fs::path cache = world.temp / "cache", elsewhere = world.temp / "elsewhere";
+  const auto served = world.store.segments();
+  fs::create_directory(cache);
+  testing::write_file(elsewhere, "elsewhere");
+  SUBCASE("links, pipes, directories") {
+    fs::create_symlink(elsewhere, cache / "0002.growing.mutlog");
+    fs::create_symlink(served->segments[0].file.filename(), cache / served->segments[0].file.filename());
+    fs::create_directory(cache / served->segments[1].file.filename());
+    REQUIRE(::mkfifo((cache / "0001.growing.mutlog").c_str(), 0600) == 0);
+    REQUIRE(::mkfifo((cache / "checked").c_str(), 0600) == 0);
+    const auto list = world.next(*world.follow());
+    REQUIRE(list);
+    CHECK(content(*list) == content(*served));
+    CHECK(testing::read_file(elsewhere) == "elsewhere");
+  }
+  SUBCASE("a directory with something in it") {
+    for (const std::string& name : {served->segments[1].file.filename().string(), std::string("0001.growing.mutlog")}) {
+      fs::create_directories(cache / name / "x");
+      CHECK(world.error_of_next(*world.follow()).find((cache / name).string()) != std::string::npos);
+      CHECK(world.error_of_next(*world.follow("cache", "http://log.invalid/logs")).find((cache / name).string()) !=
+            std::string::npos);
+      fs::remove_all(cache / name);
+    }
+    CHECK(world.next(*world.follow()));
   }
 }
 

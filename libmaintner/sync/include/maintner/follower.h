@@ -9,7 +9,8 @@
 // The directory has the names of the original's cache, so that a program of the original can go on with it. Several
 // processes may share one: each holds its lock while it changes something. A segment that grows is appended to, and
 // only renamed when it is whole: who has it open or mapped sees it grow. What has been read of a segment when a
-// transfer breaks off, or the process dies, is kept; nothing is handed out before its SHA-224 is right.
+// transfer breaks off, or the process dies, is kept; nothing is handed out before its SHA-224 is right, whatever lies
+// in the directory, but for the segment that grows when there is no network.
 //
 // It lives on one executor. Files are left to the pool.
 #pragma once
