@@ -33,8 +33,9 @@ ONLY = {
     "revdial": {"io"},
     "maintner": {"basics"},
     "maintner_sql": {"basics", "maintner"},
-    "maintner_sync": {"base", "basics", "io", "maintner", "net"},
-    "maintner_serve": {"base", "basics", "io", "maintner", "maintner_sync", "net"},
+    "blob": {"basics"},
+    "maintner_sync": {"base", "basics", "blob", "io", "maintner", "net"},
+    "maintner_serve": {"base", "basics", "blob", "io", "maintner", "maintner_sync", "net"},
     "model": {"base"},
     "config": {"base", "basics", "cli", "model"},
     "build_info": {"basics"},
@@ -45,7 +46,7 @@ ONLY = {
 }
 
 # A user of these gets no Boost; for farm it also means no event loop, so no way to wait or to be elsewhere.
-WITHOUT_BOOST = {"basics", "build_info", "pargzip", "tarutil", "base", "maintner", "maintner_sql", "model", "farm"}
+WITHOUT_BOOST = {"basics", "blob", "build_info", "pargzip", "tarutil", "base", "maintner", "maintner_sql", "model", "farm"}
 
 # Headers that make something of ours fit Boost, for those who have it; nothing else of ours includes them.
 BOOST_ADAPTERS = {"libpargzip/include/pargzip/boost_iostreams.h"}
