@@ -1,11 +1,8 @@
 #include <maintner/log_server.h>
 
-#include <build/base/file.h>
-
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -13,17 +10,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "byte_range.h"
 
 namespace maintner {
 
-namespace base = build::base;
 namespace net = build::net;
 
 namespace {
@@ -60,24 +52,6 @@ std::string index_json(const SegmentList& list, std::uint64_t first, std::uint64
   }
   if (json.size() > 1) json += "\n";
   return json + "]";
-}
-
-/// Of a frozen one. That a segment is frozen while somebody is about to read it does not matter: its file is open then.
-base::UniqueFd opened(const Segment& segment) {
-  base::UniqueFd fd(::open(segment.file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) throw std::system_error(errno, std::generic_category(), "cannot open " + segment.file.string());
-  return fd;
-}
-
-/// Fills `buffer` from its beginning.
-void read_all(int fd, std::uint64_t offset, std::string& buffer, const std::filesystem::path& file) {
-  for (std::size_t done = 0; done < buffer.size();) {
-    const ssize_t n = ::pread(fd, buffer.data() + done, buffer.size() - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot read " + file.string());
-    if (n == 0) throw std::runtime_error(file.string() + " has become shorter");
-    done += static_cast<std::size_t>(n);
-  }
 }
 
 }  // namespace
@@ -197,10 +171,10 @@ io::Task<> LogServer::answer_segment(net::Request& request, net::Response& respo
                                                "/" + std::to_string(segment.size));
   }
   response.fields().set("Content-Length", std::to_string(part.end - part.begin));
-  // Before the head: a file that cannot be read is a failure that can still be told.
-  auto open = segment.open;
-  if (open == nullptr && part.begin < part.end) {
-    auto job = [&segment] { return std::make_shared<const base::UniqueFd>(opened(segment)); };
+  // Before the head: a segment that cannot be read is a failure that can still be told.
+  std::shared_ptr<const build::blob::Blob> open;
+  if (part.begin < part.end) {
+    auto job = [this, &segment] { return store_.open(segment); };
     open = co_await pool_.run(job);
   }
   co_await response.start(std::holds_alternative<ByteRange>(range) ? kPartial : kOk);
@@ -208,7 +182,7 @@ io::Task<> LogServer::answer_segment(net::Request& request, net::Response& respo
   std::string buffer;
   for (std::uint64_t at = part.begin; at < part.end; at += buffer.size()) {
     buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, part.end - at)));
-    auto job = [&] { read_all(open->get(), at, buffer, segment.file); };
+    auto job = [&] { open->read(at, buffer); };
     co_await pool_.run(job);
     co_await response.write(buffer);
   }

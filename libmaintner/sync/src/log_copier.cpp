@@ -107,12 +107,17 @@ void LogCopier::go_on(Take take) {
 LogCopier::LogCopier(fs::path directory, SegmentStore& store) : directory_(std::move(directory)), store_(store) {
   const auto list = store_.segments();
   auto segment = list->segments.begin();
-  std::optional<RecordFile> stored;
+  std::string bytes;  // of that segment
+  std::optional<RecordReader> stored;
   std::optional<Record> expected;
   const auto next_stored = [&] {
     expected.reset();
     while (segment != list->segments.end()) {
-      if (!stored) stored.emplace(segment->file);
+      if (!stored) {
+        bytes.resize(static_cast<std::size_t>(segment->size));
+        store_.open(*segment)->read(0, bytes);
+        stored.emplace(bytes);
+      }
       expected = stored->next();
       if (expected) return;
       stored.reset();
@@ -124,14 +129,14 @@ LogCopier::LogCopier(fs::path directory, SegmentStore& store) : directory_(std::
   go_on([&](std::string_view payload) {
     if (payload != expected->payload)
       throw std::runtime_error("the log in " + directory_.string() + " is not the one of which " +
-                               segment->file.parent_path().string() + " has the beginning: they differ in " +
-                               file_.string() + " at offset " + std::to_string(offset_));
+                               store_.directory().string() + " has the beginning: they differ in " + file_.string() +
+                               " at offset " + std::to_string(offset_));
     next_stored();
     return expected.has_value();
   });
   if (expected)
     throw std::runtime_error("the log in " + directory_.string() + " has less than what was copied of it to " +
-                             segment->file.parent_path().string());
+                             store_.directory().string());
 }
 
 std::uint64_t LogCopier::copy() {

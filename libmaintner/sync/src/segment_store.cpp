@@ -1,5 +1,8 @@
 #include <maintner/segment_store.h>
 
+#include <build/blob/directory.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <string>
@@ -27,15 +30,41 @@ void sync_directory(const fs::path& directory) {
   if (!fd.valid() || ::fsync(fd.get()) != 0) fail("cannot sync", directory);
 }
 
+struct Found {
+  SegmentName name;
+  std::uint64_t size = 0;  ///< of a frozen one
+};
+
+/// By number; one that grows is behind a frozen one of its number.
+std::vector<Found> found(const build::blob::Blobs& frozen, const fs::path& directory) {
+  std::vector<Found> all;
+  for (const build::blob::BlobInfo& blob : frozen.list())
+    if (const auto name = parse_segment_name(blob.name); name && !name->sha224.empty())
+      all.push_back({*name, blob.size});
+  for (const SegmentName& name : segments_in(directory))
+    if (name.sha224.empty()) all.push_back({name, 0});
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Found& a, const Found& b) { return a.name.number < b.name.number; });
+  return all;
+}
+
 }  // namespace
 
 SegmentStore::SegmentStore(const fs::path& directory, std::uint64_t segment_size)
-    : directory_(made(directory)), segment_size_(segment_size), lock_(directory / "lock") {
-  const std::vector<SegmentName> names = segments_in(directory_);
-  const std::uint64_t last = names.empty() ? 0 : names.back().number;
+    : SegmentStore(directory, std::make_shared<build::blob::Directory>(directory), segment_size) {}
+
+SegmentStore::SegmentStore(const fs::path& directory, std::shared_ptr<build::blob::Blobs> frozen,
+                           std::uint64_t segment_size)
+    : directory_(made(directory)), segment_size_(segment_size), lock_(directory / "lock"), blobs_(std::move(frozen)) {
+  const std::vector<Found> all = found(*blobs_, directory_);
+  const std::uint64_t last = all.empty() ? 0 : all.back().name.number;
   bool grows = false;
-  for (const SegmentName& name : names) {
+  for (const auto& [name, size] : all) {
     const fs::path file = directory_ / to_text(name);
+    if (name.sha224.empty() && is_frozen_copy(name)) {
+      fs::remove(file);
+      continue;
+    }
     if (name.number > next_number())
       throw std::runtime_error("saw max segment number " + std::to_string(last) + " but missing segment " +
                                std::to_string(next_number()) + " in " + directory_.string());
@@ -45,8 +74,7 @@ SegmentStore::SegmentStore(const fs::path& directory, std::uint64_t segment_size
       grows = true;
       continue;
     }
-    frozen_.segments.push_back({name.number, fs::file_size(file), name.sha224, true, file, nullptr});
-    frozen_.size += frozen_.segments.back().size;
+    add_frozen(name, size);
   }
   if (grows) {
     grow(last);
@@ -56,6 +84,19 @@ SegmentStore::SegmentStore(const fs::path& directory, std::uint64_t segment_size
   }
   dirty_ = true;
   commit();
+}
+
+void SegmentStore::add_frozen(const SegmentName& name, std::uint64_t size) {
+  frozen_.segments.push_back(
+      {name.number, size, name.sha224, true, blobs_->file_of(to_text(name)).value_or(fs::path()), nullptr});
+  frozen_.size += size;
+}
+
+bool SegmentStore::is_frozen_copy(const SegmentName& growing) const {
+  if (growing.number >= frozen_.segments.size()) return false;
+  const Segment& segment = frozen_.segments[growing.number];
+  const fs::path file = directory_ / to_text(growing);
+  return fs::file_size(file) == segment.size && sha224_of_file(file, segment.size) == segment.sha224;
 }
 
 void SegmentStore::append(std::string_view payload) {
@@ -85,15 +126,12 @@ void SegmentStore::grow(std::uint64_t number) {
 
 void SegmentStore::freeze() {
   writer_->sync();
-  const std::uint64_t number = next_number();
-  const SegmentName name{number, digest_.hex()};
-  const fs::path before = directory_ / to_text({number, {}}), after = directory_ / to_text(name);
-  if (::rename(before.c_str(), after.c_str()) != 0) fail("cannot rename", before);
-  frozen_.segments.push_back({number, writer_->size(), name.sha224, true, after, nullptr});
-  frozen_.size += writer_->size();
+  const SegmentName name{next_number(), digest_.hex()};
+  blobs_->take(to_text(name), directory_ / to_text({name.number, {}}));
+  add_frozen(name, writer_->size());
   writer_.reset();
   growing_.reset();
-  dirty_ = renamed_ = true;
+  dirty_ = taken_ = true;
 }
 
 void SegmentStore::commit() {
@@ -108,8 +146,8 @@ void SegmentStore::commit() {
       now->size += writer_->size();
     }
   }
-  if (renamed_) sync_directory(directory_);
-  dirty_ = renamed_ = false;
+  if (taken_) blobs_->sync();
+  dirty_ = taken_ = false;
   {
     const std::lock_guard lock(visible_mutex_);
     visible_ = std::move(now);
@@ -120,6 +158,14 @@ void SegmentStore::commit() {
 std::shared_ptr<const SegmentList> SegmentStore::segments() const {
   const std::lock_guard lock(visible_mutex_);
   return visible_;
+}
+
+std::shared_ptr<const build::blob::Blob> SegmentStore::open(const Segment& segment) const {
+  if (!segment.frozen) return std::make_shared<build::blob::FileBlob>(segment.open, segment.size, segment.file);
+  const std::string name = to_text({segment.number, segment.sha224});
+  auto blob = blobs_->open(name);
+  if (blob->size() != segment.size) throw std::runtime_error(name + " has not the size that it had");
+  return blob;
 }
 
 }  // namespace maintner

@@ -1,11 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "byte_range.h"
 #include "log_world.h"
+#include "support/memory_blobs.h"
 
 using namespace maintner;
 using namespace std::chrono_literals;
@@ -65,6 +67,24 @@ TEST_CASE("the index has what there is, from a segment on, and says which are fr
   CHECK(body_of(world.get("/logs?startseg=2")) == "[\n" + first + ",\n" + second + "\n]");
   CHECK(world.get("/logs?startseg=1").find("X-Sum-Segment-Size: " + std::to_string(list->segments[1].size) + "\r\n") !=
         std::string::npos);
+}
+
+TEST_CASE("frozen segments that lie elsewhere than in files are served, whole and in part") {
+  const auto blobs = std::make_shared<testing::MemoryBlobs>();
+  LogWorld world(3'000'000, blobs);
+  const std::string large(2'500'000, 'x');
+  world.add(large);
+  world.add(large + "y");
+  world.add("z");
+  const auto list = world.store.segments();
+  REQUIRE(list->segments.size() == 2);
+  CHECK(list->segments[0].file.empty());
+  CHECK(blobs->list().size() == 1);
+  CHECK(world.get("/logs").find(list->segments[0].sha224) != std::string::npos);
+  const std::string first = maintner::framed(0, large);
+  CHECK(body_of(world.get("/logs/0")) == first);
+  CHECK(body_of(world.get("/logs/0", "Range: bytes=2400000-\r\n")) == first.substr(2'400'000));
+  CHECK(body_of(world.get("/logs/1")).ends_with("=z"));
 }
 
 TEST_CASE("segments are given whole and in part, also those of several megabytes, and after they were frozen") {

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,10 +17,13 @@
 namespace testing {
 
 struct LogWorld : ServerWorld {
-  explicit LogWorld(std::uint64_t segment_size = maintner::SegmentStore::kSegmentSize)
+  /// Frozen segments are in `frozen`, or in the directory of the one that grows.
+  explicit LogWorld(std::uint64_t segment_size = maintner::SegmentStore::kSegmentSize,
+                    std::shared_ptr<build::blob::Blobs> frozen = nullptr)
       : ServerWorld(
             [this](build::net::Request& request, build::net::Response& response) { return router(request, response); }),
-        store(temp / "segments", segment_size),
+        store(frozen ? maintner::SegmentStore(temp / "segments", frozen, segment_size)
+                     : maintner::SegmentStore(temp / "segments", segment_size)),
         logs(loop.executor(), clock, pool, store) {
     logs.add_to(router);
   }

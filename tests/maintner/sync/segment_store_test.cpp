@@ -5,9 +5,12 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "support/memory_blobs.h"
 #include "support/support.h"
 
 using namespace maintner;
@@ -171,6 +174,43 @@ TEST_CASE("a store that is not whole is refused, with the segment's name") {
   fs::create_directories(damaged);
   testing::write_file(damaged / "0000.growing.mutlog", "this is no log, but longer than any record's header is");
   CHECK(error_of(damaged).find("header") != std::string::npos);
+}
+
+TEST_CASE("frozen segments are blobs, and are there again after a restart") {
+  const testing::TempDir temp;
+  const auto blobs = std::make_shared<testing::MemoryBlobs>();
+  const std::string a(90, 'a'), b(90, 'b'), c(90, 'c');
+  {
+    SegmentStore store(temp / "log", blobs, 100);
+    store.append(a);
+    store.append(b);
+    store.commit();
+    CHECK(blobs->syncs == 1);
+    CHECK(blobs->list().size() == 1);
+    CHECK_FALSE(fs::exists(temp / "log/0000.growing.mutlog"));
+    SUBCASE("what cannot be taken keeps growing, and is taken at the next try") {
+      blobs->broken = true;
+      CHECK_THROWS_WITH_AS(store.append(c), doctest::Contains("cannot take 0001."), std::runtime_error);
+      store.commit();
+      CHECK(store.segments()->segments[1].sha224 == hex224(log_of({b})));
+      blobs->broken = false;
+    }
+    SUBCASE("a process that dies when it has frozen one leaves it in the directory, too") { blobs->keeps_files = true; }
+    store.append(c);
+    store.commit();
+  }
+  SegmentStore store(temp / "log", blobs, 100);
+  const auto list = store.segments();
+  const std::vector<std::string> contents{log_of({a}), log_of({b}), log_of({c})};
+  REQUIRE(list->segments.size() == contents.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const auto blob = store.open(list->segments[i]);
+    std::string bytes(static_cast<std::size_t>(blob->size()), '\0');
+    blob->read(0, bytes);
+    CHECK(bytes == contents[i]);
+    CHECK((list->segments[i].frozen || i == 2));
+  }
+  CHECK_FALSE(fs::exists(temp / "log/0001.growing.mutlog"));
 }
 
 TEST_CASE("one process writes to a store") {

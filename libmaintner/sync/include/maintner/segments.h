@@ -39,7 +39,7 @@ struct Segment {
   std::uint64_t size = 0;
   std::string sha224;  ///< of those bytes
   bool frozen = false;
-  std::filesystem::path file;
+  std::filesystem::path file;  ///< empty if it lies elsewhere than in a file
   /// The file, if it grows: its name is another one once it is frozen.
   std::shared_ptr<const build::base::UniqueFd> open;
 };
