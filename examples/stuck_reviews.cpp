@@ -28,10 +28,10 @@ std::string whose_turn(const Change& change, const PersonAndTime& last) {
 }
 
 int main(int count, char** args) try {
-  std::size_t most = 20;
   const std::string_view number = count == 3 ? args[2] : "20";
-  const bool right = std::from_chars(number.data(), number.data() + number.size(), most).ptr == &*number.end();
-  if (count < 2 || count > 3 || !right) {
+  std::size_t most = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), most);
+  if (count < 2 || count > 3 || error != std::errc() || end != number.data() + number.size()) {
     std::cerr << "usage: stuck_reviews LOG-DIRECTORY [COUNT]\n";
     return 2;
   }

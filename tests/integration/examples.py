@@ -195,7 +195,8 @@ class Examples(unittest.TestCase):
             self.assertIn("/nothing", example(program, "/nothing", *rest, expect=1).stderr)
             if rest:
                 self.assertIn("there is no ", example(program, self.log, *rest, expect=1).stderr)
-        self.assertIn("usage", example("stuck_reviews", self.log, "many", expect=2).stderr)
+        for number in ("many", "", "-1", "1x"):
+            self.assertIn("usage", example("stuck_reviews", self.log, number, expect=2).stderr)
         self.assertIn("no issue was ever in the milestone x",
                       example("burn_down", self.log, "golang/go", "x", expect=1).stderr)
 
