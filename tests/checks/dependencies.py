@@ -15,7 +15,7 @@ import repository
 LAYERS = [
     {"basics"},
     {"io", "pargzip", "base"},
-    {"tarutil", "revdial", "model", "subprocess", "build_info"},
+    {"tarutil", "revdial", "html", "model", "subprocess", "build_info"},
     {"cli", "maintner"},
     {"config", "store", "blob", "livelog", "net", "runs", "maintner_sql"},
     {"buildlet_client", "buildlet_server", "git", "gerrit", "maintner_sync"},
@@ -36,6 +36,7 @@ ONLY = {
     "blob": {"basics"},
     "maintner_sync": {"base", "basics", "blob", "io", "maintner", "net"},
     "maintner_serve": {"base", "basics", "blob", "io", "maintner", "maintner_sync", "net"},
+    "html": {"basics"},
     "model": {"base"},
     "config": {"base", "basics", "cli", "model"},
     "build_info": {"basics"},
@@ -46,7 +47,8 @@ ONLY = {
 }
 
 # A user of these gets no Boost; for farm it also means no event loop, so no way to wait or to be elsewhere.
-WITHOUT_BOOST = {"basics", "blob", "build_info", "pargzip", "tarutil", "base", "maintner", "maintner_sql", "model", "farm"}
+WITHOUT_BOOST = {
+    "basics", "blob", "build_info", "pargzip", "tarutil", "base", "html", "maintner", "maintner_sql", "model", "farm"}
 
 # Headers that make something of ours fit Boost, for those who have it; nothing else of ours includes them.
 BOOST_ADAPTERS = {"libpargzip/include/pargzip/boost_iostreams.h"}

@@ -1,17 +1,18 @@
 // The files of assets/, as part of the program.
 #pragma once
 
+#include <build/html/asset.h>
+
+#include <span>
 #include <string_view>
 
 namespace build::web {
 
-struct Asset {
-  std::string_view name;
-  std::string_view tag;  ///< changes with the bytes
-  std::string_view bytes;
-};
+using html::Asset;
 
 /// nullptr if there is none of that name.
 const Asset* find_asset(std::string_view name);
+/// All of them, in the order in which they were named.
+std::span<const Asset> all_assets();
 
 }  // namespace build::web

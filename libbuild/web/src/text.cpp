@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 
 namespace build::web {
@@ -74,12 +73,6 @@ std::string duration_text(milliseconds duration) {
   return std::to_string(s / 3600) + " h " + std::to_string(s / 60 % 60) + " min";
 }
 
-std::string count_text(std::uint64_t count) {
-  std::string text = std::to_string(count);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
-}
-
 std::string size_text(std::uint64_t bytes) {
   if (bytes < 1024) return counted(static_cast<std::int64_t>(bytes), " byte", " bytes");
   const double kib = static_cast<double>(bytes) / 1024;
@@ -87,15 +80,6 @@ std::string size_text(std::uint64_t bytes) {
   const double mib = kib / 1024;
   if (mib < 1024) return print(mib < 10 ? "%.1f MiB" : "%.0f MiB", mib);
   return print("%.1f GiB", mib / 1024);
-}
-
-std::optional<std::int64_t> parse_number(std::string_view text, std::int64_t max) {
-  std::int64_t value = 0;
-  if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != std::string_view::npos)
-    return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > max) return std::nullopt;
-  return value;
 }
 
 }  // namespace build::web

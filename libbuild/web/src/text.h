@@ -1,15 +1,18 @@
 // Times and lengths of time, as people and programs read them.
 #pragma once
 
+#include <build/html/html.h>
 #include <build/model/ids.h>
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace build::web {
+
+using html::count_text;
+using html::parse_number;
 
 std::string rfc3339(model::Time time);   ///< "2025-01-31T12:00:00.000Z"
 std::string utc_text(model::Time time);  ///< "2025-01-31 12:00:00 UTC"
@@ -17,12 +20,7 @@ std::string utc_text(model::Time time);  ///< "2025-01-31 12:00:00 UTC"
 std::string age_text(model::Time time, model::Time now);
 /// "0.4 s", "12 s", "3 min 4 s", "1 h 2 min"
 std::string duration_text(std::chrono::milliseconds duration);
-/// "1,234,567"
-std::string count_text(std::uint64_t count);
 /// "17 bytes", "3.4 KiB", "120 MiB"
 std::string size_text(std::uint64_t bytes);
-
-/// A whole decimal number from 0 to `max`, nothing around it.
-std::optional<std::int64_t> parse_number(std::string_view text, std::int64_t max);
 
 }  // namespace build::web

@@ -1,11 +1,12 @@
+#include <build/html/html.h>
+
 #include <build/base/utf8.h>
-#include <build/web/html.h>
 
-#include <array>
+#include <charconv>
 #include <cstdio>
-#include <optional>
+#include <system_error>
 
-namespace build::web {
+namespace build::html {
 
 namespace {
 
@@ -106,6 +107,21 @@ std::string clipped(std::string_view bytes, std::size_t limit) {
   return std::string(bytes);
 }
 
+std::string count_text(std::uint64_t count) {
+  std::string text = std::to_string(count);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+std::optional<std::int64_t> parse_number(std::string_view text, std::int64_t max) {
+  std::int64_t value = 0;
+  if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != std::string_view::npos)
+    return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
 Html& Html::text(std::string_view bytes) {
   for (const char c : readable(bytes)) switch (c) {
       case '&':
@@ -129,4 +145,4 @@ Html& Html::text(std::string_view bytes) {
   return *this;
 }
 
-}  // namespace build::web
+}  // namespace build::html

@@ -1,0 +1,26 @@
+# cmake -DOUTPUT=assets.cpp -DNAMESPACE=build::web -DFILES="a.css;b.js" -P embed.cmake: the files' bytes as a C++ source (see
+# build/html/asset.h). "base.css|a.css" is one file, a.css, of both.
+set(content "#include \"assets.h\"\n\n#include <array>\n\nnamespace ${NAMESPACE} {\n\nnamespace {\n\n")
+set(table "")
+set(number 0)
+foreach(paths ${FILES})
+  string(REPLACE "|" ";" paths "${paths}")
+  set(bytes "")
+  foreach(path ${paths})
+    get_filename_component(name ${path} NAME)
+    file(READ ${path} part HEX)
+    string(APPEND bytes "${part}")
+  endforeach()
+  string(SHA256 hash "${bytes}")
+  string(SUBSTRING ${hash} 0 16 tag)
+  string(LENGTH "${bytes}" size)
+  math(EXPR size "${size} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+  string(APPEND content "constexpr char kBytes${number}[] = {${bytes}};\n")
+  string(APPEND table "    {\"${name}\", \"${tag}\", {kBytes${number}, ${size}}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+string(APPEND content "\nconstexpr std::array<Asset, ${number}> kAssets{{\n${table}}};\n\n}  // namespace\n\n"
+  "const Asset* find_asset(std::string_view name) {\n  for (const Asset& asset : kAssets)\n"
+  "    if (asset.name == name) return &asset;\n  return nullptr;\n}\n\nstd::span<const Asset> all_assets() { return kAssets; }\n\n}  // namespace ${NAMESPACE}\n")
+file(WRITE ${OUTPUT} "${content}")
