@@ -1,6 +1,7 @@
 #include <maintner/sql.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -59,15 +60,18 @@ struct SqlTables::Impl {
     sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_set_authorizer(database, allow, &running);
     sqlite3_progress_handler(
-        database, kStepsBetweenLooks,
-        [](void* impl) { return Steady::now() > static_cast<Impl*>(impl)->deadline ? 1 : 0; }, this);
+        database, kStepsBetweenLooks, [](void* impl) { return static_cast<const Impl*>(impl)->over() ? 1 : 0; }, this);
   }
   ~Impl() { sqlite3_close(database); }
+
+  bool stopped() const { return stop != nullptr && *stop; }
+  bool over() const { return stopped() || Steady::now() > deadline; }
 
   const std::vector<Table> tables = all_tables();
   Running running;
   sqlite3* database = nullptr;
   Steady::time_point deadline;
+  const std::atomic<bool>* stop = nullptr;
 };
 
 namespace {
@@ -110,24 +114,30 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
   impl_->running.view = &view;
   impl_->running.trouble.clear();
   impl_->deadline = Steady::now() + std::min<std::chrono::nanoseconds>(limits.time, std::chrono::hours{24});
-  const auto check = [&](int code) {
+  impl_->stop = limits.stop;
+  const auto check = [&](int code, std::string_view part) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+    if (code == SQLITE_INTERRUPT && impl_->stopped()) throw SqlError(SqlError::Kind::stopped, "it was stopped");
     if (code == SQLITE_INTERRUPT)
       throw SqlError(SqlError::Kind::too_long, "it takes longer than " + seconds_of(limits.time));
     std::string text = impl_->running.trouble.empty() ? sqlite3_errmsg(impl_->database) : impl_->running.trouble;
     const int at = sqlite3_error_offset(impl_->database);
-    if (at >= 0) text += ", at byte " + std::to_string(at);
+    std::optional<std::size_t> place;
+    if (at >= 0) place = statement.size() - part.size() + static_cast<std::size_t>(at);
+    if (place) text += ", at byte " + std::to_string(*place);
     if (code == SQLITE_AUTH) text += ": tables can be read, and nothing else";
-    throw SqlError(SqlError::Kind::wrong, text);
+    throw SqlError(SqlError::Kind::wrong, text, place);
   };
   Statement prepared;
   const char* rest = nullptr;
   check(sqlite3_prepare_v2(impl_->database, statement.data(), static_cast<int>(statement.size()), &prepared.statement,
-                           &rest));
+                           &rest),
+        statement);
   if (prepared.statement == nullptr) throw SqlError(SqlError::Kind::wrong, "there is no statement");
   Statement more;
   const auto left = statement.size() - static_cast<std::size_t>(rest - statement.data());
-  check(sqlite3_prepare_v2(impl_->database, rest, static_cast<int>(left), &more.statement, nullptr));
+  check(sqlite3_prepare_v2(impl_->database, rest, static_cast<int>(left), &more.statement, nullptr),
+        statement.substr(statement.size() - left));
   if (more.statement != nullptr) throw SqlError(SqlError::Kind::wrong, "there is more than one statement");
   if (sqlite3_bind_parameter_count(prepared.statement) > 0)
     throw SqlError(SqlError::Kind::wrong, "it has parameters, and there are no values for them");
@@ -137,7 +147,7 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
   std::vector<SqlValue> row(static_cast<std::size_t>(columns));
   for (std::uint64_t rows = 0;; ++rows) {
     const int code = sqlite3_step(prepared.statement);
-    check(code);
+    check(code, statement);
     if (code == SQLITE_DONE) return names;
     if (rows == limits.rows)
       throw SqlError(SqlError::Kind::too_many_rows, "it has more than " + std::to_string(limits.rows) + " rows");

@@ -10,10 +10,13 @@
 
 #include <maintner/view.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -26,12 +29,16 @@ namespace maintner {
 /// What is wrong with a statement, or which limit it met. what() is a sentence.
 class SqlError : public std::runtime_error {
  public:
-  enum class Kind { wrong, too_long, too_many_rows };
-  SqlError(Kind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
+  enum class Kind { wrong, too_long, too_many_rows, stopped };
+  SqlError(Kind kind, const std::string& text, std::optional<std::size_t> place = {})
+      : std::runtime_error(text), kind_(kind), place_(place) {}
   Kind kind() const noexcept { return kind_; }
+  /// The byte of the statement where it is wrong, if that is known. what() says it, too.
+  std::optional<std::size_t> place() const noexcept { return place_; }
 
  private:
   Kind kind_;
+  std::optional<std::size_t> place_;
 };
 
 /// Texts are good as long as the row is.
@@ -40,6 +47,8 @@ using SqlValue = std::variant<std::monostate, std::int64_t, double, std::string_
 struct SqlLimits {
   std::chrono::nanoseconds time = std::chrono::seconds{10};  ///< of processor and wall, for all of the statement
   std::uint64_t rows = 100'000;                              ///< of the answer
+  /// If it is there: ends the statement when it becomes true, in any thread.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// For one thread at a time.
