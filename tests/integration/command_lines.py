@@ -7,8 +7,8 @@ import unittest
 
 from farm import programs
 
-TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "maintnerd", "maintq", "maintwatch",
-         "retrybuilds")
+TOOLS = ("coordinator", "buildlet", "genbuilderkey", "gostats", "maintlog", "maintnerd", "maintq", "maintserve",
+         "maintwatch", "retrybuilds")
 GOOD = """\
 [coordinator]
 listen = "127.0.0.1:0"
