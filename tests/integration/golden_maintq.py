@@ -69,7 +69,7 @@ class Maintq(unittest.TestCase):
         self.assertEqual(lines[0], "number  title")
         self.assertEqual(len(lines), 2 + len(rows))
         self.assertEqual(maintq("-log", small(), "-json", "sql", "SELECT 1 WHERE 0").stdout, "[]\n")
-        self.assertEqual(maintq("-log", small(), "sql", "SELECT 'a' || char(27) || 'b' AS x").stdout, "x\n---\na b\n")
+        self.assertEqual(maintq("-log", small(), "sql", "SELECT 'a' || char(27) || 'b' AS x").stdout, "x\n---\na?b\n")
 
     def test_refs_and_ancestors(self):
         refs = ask("SELECT * FROM refs LIMIT 1")
@@ -117,6 +117,8 @@ class Maintq(unittest.TestCase):
                 (("sql", "SELECT x FROM issues"), 1, "no such column: x"),
                 (("sql", "DROP TABLE issues"), 1, "tables can be read, and nothing else"),
                 (("-rows", "2", "sql", "SELECT * FROM issues"), 1, "it has more than 2 rows"),
+                (("-memory", "16", "-time", "1m", "sql", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+                  "SELECT count(*) FROM (SELECT x FROM c ORDER BY hex(x))"), 1, "it takes more memory than it may"),
                 (("ask", "x"), 2, '"ask" is no question'),
                 (("sql",), 2, "it is: maintq sql STATEMENT"),
                 (("issues", "none/none"), 1, "there is no repository none/none"),

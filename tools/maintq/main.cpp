@@ -38,6 +38,7 @@ struct Flags {
   maintq::Form form = maintq::Form::table;
   SqlLimits limits;
   std::int64_t rows = static_cast<std::int64_t>(SqlLimits{}.rows);
+  std::int64_t memory = 1024;  ///< MiB
   bool json = false, csv = false;
   maintq::Wanted wanted;
   std::vector<std::string> words;
@@ -64,6 +65,7 @@ std::set<std::string> question_flags() {
 }
 
 int ask_sql(const View& view, const Flags& flags) {
+  SqlTables::limit_memory(static_cast<std::uint64_t>(flags.memory) << 20U);
   SqlTables tables;
   maintq::Printer printer(flags.form, std::cout);
   const auto take = [&](const std::vector<std::string>& names, std::span<const SqlValue> row) {
@@ -182,6 +184,7 @@ int main(int argc, char** argv) {
   cli.toggle("csv", flags.csv, "print CSV");
   cli.duration("time", flags.limits.time, "DURATION", "how long a statement may take");
   cli.integer("rows", flags.rows, "N", "how many rows it may have", 1, INT64_MAX);
+  cli.integer("memory", flags.memory, "MIB", "how much memory it may take for what it sorts and keeps", 1, 1 << 20);
   maintq::Wanted& wanted = flags.wanted;
   const auto into = [](std::string& target) { return [&target](const std::string& value) { target = value; }; };
   cli.choice("state", {"open", "closed", "all"}, "open", "issues: in which state", into(wanted.state));

@@ -1,5 +1,6 @@
 #include "print.h"
 
+#include <build/base/utf8.h>
 #include <maintner/mutation_json.h>
 
 #include <algorithm>
@@ -44,17 +45,11 @@ std::size_t characters_in(std::string_view text) {
   return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), continues));
 }
 
-/// The first line, not too long, without what a terminal would take for a command.
+/// The first line, not too long.
 std::string cell(std::string_view text) {
-  std::string out;
-  std::size_t characters = 0, i = 0;
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  for (; i < end; ++i) {
-    if (!continues(text[i]) && ++characters > kWidest) break;
-    out += static_cast<unsigned char>(text[i]) < ' ' || text[i] == 0x7f ? ' ' : text[i];
-  }
-  if (i < text.size()) out += "…";
-  return out;
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const bool all = line.size() == text.size() && characters_in(line) <= kWidest;
+  return build::base::terminal_text(line, kWidest) + (all ? "" : "…");
 }
 
 std::string csv_cell(const std::string& text) {

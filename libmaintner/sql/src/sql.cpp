@@ -58,6 +58,8 @@ struct SqlTables::Impl {
     sqlite3_limit(database, SQLITE_LIMIT_COMPOUND_SELECT, kTerms);
     sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
     sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    // What is sorted and grouped stays in memory: there is no limit to what it would take on a disk.
+    sqlite3_exec(database, "PRAGMA temp_store = MEMORY", nullptr, nullptr, nullptr);
     sqlite3_set_authorizer(database, allow, &running);
     sqlite3_progress_handler(
         database, kStepsBetweenLooks, [](void* impl) { return static_cast<const Impl*>(impl)->over() ? 1 : 0; }, this);
@@ -118,6 +120,7 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
   const auto check = [&](int code, std::string_view part) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
     if (code == SQLITE_INTERRUPT && impl_->stopped()) throw SqlError(SqlError::Kind::stopped, "it was stopped");
+    if (code == SQLITE_NOMEM) throw SqlError(SqlError::Kind::wrong, "it takes more memory than it may");
     if (code == SQLITE_INTERRUPT)
       throw SqlError(SqlError::Kind::too_long, "it takes longer than " + seconds_of(limits.time));
     std::string text = impl_->running.trouble.empty() ? sqlite3_errmsg(impl_->database) : impl_->running.trouble;
@@ -154,6 +157,10 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
     for (int i = 0; i < columns; ++i) row[static_cast<std::size_t>(i)] = value_in(prepared.statement, i);
     if (!take(names, row)) return names;
   }
+}
+
+void SqlTables::limit_memory(std::uint64_t bytes) {
+  sqlite3_hard_heap_limit64(static_cast<sqlite3_int64>(std::min<std::uint64_t>(bytes, INT64_MAX)));
 }
 
 std::vector<std::string> SqlTables::schema() {

@@ -390,6 +390,18 @@ TEST_CASE("statements that are none, and limits") {
   CHECK(world.ask("SELECT count(*) FROM issues") == "19");
 }
 
+TEST_CASE("a statement that keeps too much") {
+  World world;
+  const std::string much =
+      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000000) SELECT count(*) FROM (SELECT x, "
+      "hex(zeroblob(100)) AS y FROM c ORDER BY y)";
+  constexpr std::uint64_t kLittle = 16 << 20;
+  SqlTables::limit_memory(kLittle);
+  CHECK(world.ask(much, {.time = 60s}) == "error: it takes more memory than it may");
+  CHECK(world.ask("SELECT count(*) FROM issues") == "19");
+  SqlTables::limit_memory(0);
+}
+
 TEST_CASE("a statement that is left in the middle, and an exception from who takes rows") {
   World world;
   int rows = 0;

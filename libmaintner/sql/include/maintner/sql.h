@@ -68,6 +68,10 @@ class SqlTables {
   /// Runs one statement on `view`. Returns the names of the columns. Throws SqlError, and what `take` throws.
   std::vector<std::string> run(const View& view, std::string_view statement, const SqlLimits& limits, const Take& take);
 
+  /// How much memory, in bytes, all statements of the process together may take for what they sort, group and keep; one
+  /// that needs more is wrong. For all of SQLite's that the process has. 0, as at first: no limit.
+  static void limit_memory(std::uint64_t bytes);
+
   /// The tables, as CREATE TABLE statements, one each.
   static std::vector<std::string> schema();
 
