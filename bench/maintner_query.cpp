@@ -109,10 +109,10 @@ int main(int argc, char** argv) {
 
   const long before = anonymous_kib();
   measure("issues, label, milestone", [&] { return find_issues(repo, query).size(); });
-  measure("the same, plain scan", [&] { return plain_scan::find_issues(repo, query).size(); });
+  measure("issues, plain scan", [&] { return plain_scan::find_issues(repo, query).size(); });
   measure("open changes", [&] { return find_changes(project, {}).size(); });
   measure("changes by owner", [&] { return find_changes(project, {.status = {}, .owner = owner}).size(); });
-  measure("the same, plain scan",
+  measure("changes, plain scan",
           [&] { return plain_scan::find_changes(project, {.status = {}, .owner = owner}).size(); });
   measure("100 newest commits", [&] { return find_commits(view, {.limit = 100}).size(); });
   measure("commits of an author", [&] { return find_commits(view, {.author = owner}).size(); });
@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
   measure("100 newest of a directory", [&] { return find_commits(view, {.path = directory, .limit = 100}).size(); });
   std::printf("memory %ld\n", anonymous_kib() - before);
   measure(
-      "the same file, plain scan", [&] { return plain_scan::find_commits(view, {.path = file}).size(); }, 3);
+      "a file, plain scan", [&] { return plain_scan::find_commits(view, {.path = file}).size(); }, 3);
   const std::vector<TextKind> bodies{TextKind::body, TextKind::comment, TextKind::review};
   for (const char* text : {"the", "scheduler", "no such text anywhere"}) {
     const std::string name = std::string("search bodies: ") + (std::string(text).size() > 10 ? "nothing" : text);
@@ -130,7 +130,8 @@ int main(int argc, char** argv) {
           [&] { return search(view, {.text = "race detector", .words = true, .kinds = bodies}).total; });
   measure("search all texts", [&] { return search(view, {.text = "scheduler"}).total; });
   measure(
-      "bodies, plain scan", [&] { return plain_scan::search(view, {.text = "scheduler", .kinds = bodies}).total; }, 3);
+      "search bodies, plain scan",
+      [&] { return plain_scan::search(view, {.text = "scheduler", .kinds = bodies}).total; }, 3);
 
   SqlTables tables;
   const auto sql = [&](const std::string& statement) {
