@@ -4,6 +4,8 @@
 
 #include "catalog.h"
 
+#include <maintner/query.h>
+
 #include <algorithm>
 #include <mutex>
 #include <shared_mutex>
@@ -81,6 +83,16 @@ struct KnownRepo {
   std::string owner, name;
   std::unordered_map<std::int32_t, std::size_t> comments;  ///< how many of an issue's were looked at
 };
+
+/// Asks one question of each kind, so that nobody waits until the indexes for it are made, or brought up to date.
+void keep_up_indexes(const View& view) {
+  constexpr const char* kNobody = "\n";
+  for (const Repo& repo : view.github().repos()) find_issues(repo, {.closed = std::nullopt, .author = kNobody});
+  for (const Project& project : view.gerrit().projects())
+    find_changes(project, {.status = std::nullopt, .reviewer = kNobody});
+  find_commits(view, {.author = kNobody, .limit = 1});
+  find_user(view, kNobody);
+}
 
 }  // namespace
 
@@ -309,6 +321,7 @@ void Catalog::Impl::update(const View& view, const std::atomic<bool>& stop) {
   std::sort(made->authors.begin(), made->authors.end(), [](const AuthorCounts& a, const AuthorCounts& b) {
     return std::tuple(b.commits, std::string_view(a.email)) < std::tuple(a.commits, std::string_view(b.email));
   });
+  keep_up_indexes(view);
   const std::lock_guard lock(mutex);
   counts = std::move(made);
 }

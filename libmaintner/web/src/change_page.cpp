@@ -108,7 +108,7 @@ class ChangeWriter {
   }
 
   void patch_sets() {
-    open_table(html_, "Patch sets", {"Patch set", "Commit", "Author", "Committed", "Files", "Subject"});
+    open_table(html_, "Patch sets", {"Patch set", "Commit", "Author", "Committed", {"Files", kNumbers}, "Subject"});
     for (std::int32_t number = change_.version(); number >= 1; --number) {
       const auto commit = change_.commit_at(number);
       if (!commit) continue;

@@ -77,7 +77,7 @@ void write_files(Html& html, const Commit& commit) {
       .markup("</span> <span class=\"deleted\">\xE2\x88\x92")
       .number(deleted);
   html.markup("</span></p>\n");
-  open_table(html, "Files of " + commit.hex(), {"File", "Added", "Deleted"});
+  open_table(html, "Files of " + commit.hex(), {"File", {"Added", kNumbers}, {"Deleted", kNumbers}});
   for (std::size_t i = 0; i < std::min(files.size(), kMaxFiles); ++i) {
     html.markup("<tr><th scope=\"row\"><code>").text(files[i].name).markup("</code></th>");
     if (files[i].binary) {

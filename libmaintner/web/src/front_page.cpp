@@ -11,7 +11,8 @@ void write_count_link(Html& html, const std::string& address, std::size_t count)
 }
 
 void write_repos(Html& html, const std::vector<RepoCounts>& repos) {
-  open_table(html, "GitHub repositories", {"Repository", "Issues", "Open", "Pull requests", "Newest"});
+  open_table(html, "GitHub repositories",
+             {"Repository", {"Issues", kNumbers}, {"Open", kNumbers}, {"Pull requests", kNumbers}, "Newest"});
   for (const RepoCounts& repo : repos) {
     const std::string path = "/" + io::percent_encode(repo.owner) + "/" + io::percent_encode(repo.name);
     html.markup("<tr><th scope=\"row\"><a href=\"").text(path).markup("\">").text(repo.owner).markup("/");
@@ -27,7 +28,8 @@ void write_repos(Html& html, const std::vector<RepoCounts>& repos) {
 }
 
 void write_projects(Html& html, const std::vector<ProjectCounts>& projects) {
-  open_table(html, "Gerrit projects", {"Project", "Changes", "Open", "Merged", "Newest"});
+  open_table(html, "Gerrit projects",
+             {"Project", {"Changes", kNumbers}, {"Open", kNumbers}, {"Merged", kNumbers}, "Newest"});
   for (const ProjectCounts& project : projects) {
     const std::string path = path_of(project.server, project.name);
     html.markup("<tr><th scope=\"row\"><a href=\"").text(path).markup("\">").text(project.server).markup("/");

@@ -107,7 +107,7 @@ Answer issues_page(const Context& context, const Asked& asked, const Repo& repo)
   write_issue_filter(html, asked, repo, filter);
   write_paging(html, asked, slice, filter.kind == "pulls" ? "pull requests" : "issues");
   if (slice.begin < slice.end) {
-    open_table(html, "Issues", {"#", "Title", "State", "Author", "Opened", "Updated", "Comments"});
+    open_table(html, "Issues", {"#", "Title", "State", "Author", "Opened", "Updated", {"Comments", kNumbers}});
     // They come by number; the newest are to be first.
     for (std::size_t i = slice.begin; i < slice.end; ++i) write_issue_row(html, all[all.size() - 1 - i]);
     close_table(html);

@@ -174,10 +174,15 @@ void write_hashtags(Html& html, const Project& project, std::string_view hashtag
   }
 }
 
-void open_table(Html& html, std::string_view label, std::initializer_list<Html::Literal> columns) {
+void open_table(Html& html, std::string_view label, std::initializer_list<Column> columns) {
   html.markup("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"").text(label);
   html.markup("\">\n<table class=\"list\">\n<thead><tr>");
-  for (const Html::Literal column : columns) html.markup("<th scope=\"col\">").markup(column).markup("</th>");
+  for (const Column& column : columns) {
+    html.markup(column.of == kNumbers ? Html::Literal("<th scope=\"col\" class=\"count\">")
+                                      : Html::Literal("<th scope=\"col\">"));
+    html.markup(column.name).markup("</th>");
+  }
+
   html.markup("</tr></thead>\n<tbody>\n");
 }
 

@@ -1,6 +1,7 @@
 // What all pages have: the frame, marks for states, people, times, tables, pages of a list.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -56,8 +57,18 @@ void write_commit(Html& html, const Commit& commit);
 void write_label(Html& html, const Repo& repo, std::string_view label);
 void write_hashtags(Html& html, const Project& project, std::string_view hashtags);
 
+struct Column {
+  enum class Of { texts, numbers };
+  template <std::size_t N>
+  consteval Column(const char (&text)[N], Of of_what = Of::texts)
+      : name(text), of(of_what) {}  // NOLINT: implicit on purpose
+  Html::Literal name;
+  Of of;
+};
+inline constexpr Column::Of kNumbers = Column::Of::numbers;
+
 /// A table that scrolls sideways where it is too wide; rows follow, then close_table().
-void open_table(Html& html, std::string_view label, std::initializer_list<Html::Literal> columns);
+void open_table(Html& html, std::string_view label, std::initializer_list<Column> columns);
 void close_table(Html& html);
 
 /// An address with some of what is asked now, and other things instead of the rest; values that are empty are left out.

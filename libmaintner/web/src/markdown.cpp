@@ -31,12 +31,37 @@ void register_extensions() {
   static_cast<void>(once);
 }
 
+/// The parser looks at a paragraph anew for each line that could be the one below a table's head, and at a text anew
+/// for each beginning of an address. People's texts have few of either.
+constexpr std::size_t kMaxRules = 200, kMaxAddresses = 500;
+
+bool has_too_many_rules(std::string_view text) {
+  std::size_t rules = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (line.find('-') != std::string_view::npos && line.find_first_not_of("|-:> \t\v\f") == std::string_view::npos)
+      ++rules;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return rules > kMaxRules;
+}
+
+bool has_too_many_addresses(std::string_view text) {
+  std::size_t addresses = 0;
+  for (const std::string_view part : {std::string_view("www."), std::string_view("://"), std::string_view("@")})
+    for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++addresses;
+  return addresses > kMaxAddresses;
+}
+
 Tree parse_markdown(std::string_view text) {
   register_extensions();
   const std::unique_ptr<cmark_parser, FreeParser> parser(cmark_parser_new(CMARK_OPT_DEFAULT));
-  for (const char* const name : {"table", "strikethrough", "autolink", "tasklist"})
-    if (cmark_syntax_extension* const extension = cmark_find_syntax_extension(name))
+  for (const std::string_view name : {"table", "strikethrough", "autolink", "tasklist"}) {
+    if (name == "autolink" && has_too_many_addresses(text)) continue;
+    if (cmark_syntax_extension* const extension = cmark_find_syntax_extension(name.data()))
       cmark_parser_attach_syntax_extension(parser.get(), extension);
+  }
   cmark_parser_feed(parser.get(), text.data(), text.size());
   Tree tree(cmark_parser_finish(parser.get()));
   if (tree) cmark_consolidate_text_nodes(tree.get());
@@ -347,7 +372,8 @@ class MarkdownWriter {
 
 void write_markdown(Html& html, const Context& context, const Surroundings& around, std::string_view text) {
   html.markup("<div class=\"markdown\">\n");
-  const Tree tree = text.size() <= kMaxMarkdown ? parse_markdown(text) : Tree();
+  const bool fit = text.size() <= kMaxMarkdown && !has_too_many_rules(text);
+  const Tree tree = fit ? parse_markdown(text) : Tree();
   if (tree) {
     MarkdownWriter(html, context, around).write(tree.get());
   } else {

@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t kMostPeople = 100, kMostThings = 30;
 
 void write_user_table(Html& html, const std::vector<UserCounts>& users) {
-  open_table(html, "People at GitHub", {"Login", "Issues", "Pull requests", "Comments", "Assigned"});
+  open_table(
+      html, "People at GitHub",
+      {"Login", {"Issues", kNumbers}, {"Pull requests", kNumbers}, {"Comments", kNumbers}, {"Assigned", kNumbers}});
   for (std::size_t i = 0; i < std::min(users.size(), kMostPeople); ++i) {
     const UserCounts& user = users[i];
     html.markup("<tr><th scope=\"row\"><a href=\"").text(path_of_person(user.login)).markup("\">").text(user.login);
@@ -27,7 +29,7 @@ void write_user_table(Html& html, const std::vector<UserCounts>& users) {
 }
 
 void write_author_table(Html& html, const std::vector<AuthorCounts>& authors) {
-  open_table(html, "People in git and Gerrit", {"Name", "Commits", "Changes"});
+  open_table(html, "People in git and Gerrit", {"Name", {"Commits", kNumbers}, {"Changes", kNumbers}});
   for (std::size_t i = 0; i < std::min(authors.size(), kMostPeople); ++i) {
     const AuthorCounts& author = authors[i];
     html.markup("<tr><th scope=\"row\"><a href=\"")
@@ -93,6 +95,7 @@ class PersonWriter {
       const std::vector<Issue> found = find_issues(repo, query);
       all.insert(all.end(), found.begin(), found.end());
     }
+    if (all.empty()) return;
     const std::size_t total = all.size();
     keep_newest(all, [](const Issue& issue) { return issue.created().value_or(Time{}); });
     write_things(html_, heading, all, total, [&](const Issue& issue) {
@@ -106,6 +109,7 @@ class PersonWriter {
 
   void comments(const User& user) {
     const auto [newest, all] = context_.catalog.comments_by(user.id(), kMostThings);
+    if (all == 0 && context_.catalog.mutations() == context_.view.mutations()) return;
     write_things(html_, "Comments", newest, all, [&](const CommentPlace& place) { comment(place); });
     write_lag(html_, context_);
   }

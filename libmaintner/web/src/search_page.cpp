@@ -132,7 +132,9 @@ void write_search_form(Html& html, const TextQuery& query) {
   html.markup(
       "<form class=\"filter wide\" method=\"get\" role=\"search\"><label>Search<input type=\"search\" name=\"q\" "
       "value=\"");
-  html.text(query.text).markup("\" maxlength=\"1000\" autofocus></label>");
+  html.text(query.text).markup("\" maxlength=\"1000\"");
+  if (query.text.empty()) html.markup(" autofocus");
+  html.markup("></label>");
   write_choice(html, "As", "words", query.words ? "1" : "", {{"", "one text"}, {"1", "words"}});
   const std::string kind(query.kinds.size() == 1 ? name_of(query.kinds.front()) : std::string_view());
   write_choice(html, "In", "kind", kind,

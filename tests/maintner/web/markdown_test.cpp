@@ -114,6 +114,9 @@ TEST_CASE("nesting without end, and texts without end, are borne") {
     while (text.size() < 30'000) text += part;
     CHECK(has(world.markdown(text), "</div>"));
   }
+  std::string rules;
+  while (rules.size() < 60'000) rules += "|\n|-\n";
+  CHECK(has(world.markdown(rules), "<pre>|\n|-\n"));
   CHECK(has(world.markdown(std::string(web::kMaxMarkdown + 1, '*')), "<pre>***"));
 }
 
