@@ -46,6 +46,13 @@
   // What the server sends, to be compared with: fields may have been written into meanwhile, and rows come.
   let shown = document.getElementById("main").cloneNode(true);
 
+  // That counts lag behind for a moment is no news.
+  function withoutLag(main) {
+    const copy = main.cloneNode(true);
+    for (const lag of copy.querySelectorAll(".lag")) lag.remove();
+    return copy;
+  }
+
   async function fetchPage() {
     const url = new URL(location.href);
     url.hash = "";
@@ -77,7 +84,7 @@
     }
     takeOver(document.querySelector("footer"), fresh.querySelector("footer"));
     document.title = fresh.title;
-    body.dataset.version = fresh.body.dataset.version;
+    body.dataset.moment = fresh.body.dataset.moment;
     news.hidden = true;
   }
 
@@ -99,8 +106,9 @@
       again = false;
       try {
         const fresh = await fetchPage();
-        if (fresh !== null && !fresh.getElementById("main").isEqualNode(shown)) {
-          if (body.dataset.live === "list") show(fresh);
+        if (fresh !== null) {
+          const main = fresh.getElementById("main");
+          if (body.dataset.live === "list" || withoutLag(main).isEqualNode(withoutLag(shown))) show(fresh);
           else tell(fresh);
         }
       } catch (error) {
@@ -115,9 +123,9 @@
     source: null,
     open() {
       if (body.dataset.live === undefined || this.source !== null || document.hidden) return;
-      this.source = new EventSource("/-/events?from=" + encodeURIComponent(body.dataset.version));
+      this.source = new EventSource("/-/events?from=" + encodeURIComponent(body.dataset.moment));
       this.source.addEventListener("news", (message) => {
-        body.dataset.version = message.data;
+        body.dataset.moment = message.data;
         look();
       });
       this.source.addEventListener("error", () => {

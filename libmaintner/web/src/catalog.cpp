@@ -321,9 +321,11 @@ void Catalog::Impl::update(const View& view, const std::atomic<bool>& stop) {
   std::sort(made->authors.begin(), made->authors.end(), [](const AuthorCounts& a, const AuthorCounts& b) {
     return std::tuple(b.commits, std::string_view(a.email)) < std::tuple(a.commits, std::string_view(b.email));
   });
+  {
+    const std::lock_guard lock(mutex);
+    counts = std::move(made);
+  }
   keep_up_indexes(view);
-  const std::lock_guard lock(mutex);
-  counts = std::move(made);
 }
 
 Catalog::Catalog() : impl_(std::make_unique<Impl>()) {}

@@ -108,7 +108,7 @@ Answer changes_page(const Context& context, const Asked& asked, const Project& p
     close_table(html);
     write_paging(html, asked, slice, "changes");
   }
-  return write_page(context.view, {.section = Section::corpus, .title = name + " \xC2\xB7 changes", .live = Live::list},
+  return write_page(context, {.section = Section::corpus, .title = name + " \xC2\xB7 changes", .live = Live::list},
                     html);
 }
 

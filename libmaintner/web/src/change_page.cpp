@@ -232,7 +232,7 @@ class ChangeWriter {
 Answer change_page(const Context& context, const Change& change, ChangeTab tab, std::int32_t patch_set) {
   const Html main = ChangeWriter(context, change).write(tab, patch_set);
   const std::string title = change.subject() + " \xC2\xB7 CL " + std::to_string(change.number());
-  return write_page(context.view, {.section = Section::corpus, .title = title, .live = Live::reading}, main);
+  return write_page(context, {.section = Section::corpus, .title = title, .live = Live::reading}, main);
 }
 
 }  // namespace maintner::web

@@ -25,7 +25,7 @@ Answer candidates_page(const Context& context, const std::string& prefix, const 
     html.markup(" ").text(commit.summary()).markup("</li>\n");
   }
   html.markup("</ul>\n");
-  return write_page(context.view, {.title = "Commits " + prefix}, html);
+  return write_page(context, {.title = "Commits " + prefix}, html);
 }
 
 /// The number in "Reviewed-on: https://go-review.googlesource.com/c/go/+/1".
@@ -143,7 +143,7 @@ Answer commit_page(const Context& context, std::string_view name) {
   html.markup("<h2>Files</h2>\n");
   write_files(html, *commit);
   const std::string title = std::string(commit->summary()) + " \xC2\xB7 " + hash.substr(0, 10);
-  return write_page(context.view, {.section = Section::corpus, .title = title, .live = Live::reading}, html);
+  return write_page(context, {.section = Section::corpus, .title = title, .live = Live::reading}, html);
 }
 
 }  // namespace maintner::web

@@ -77,7 +77,7 @@ Answer front_page(const Context& context, const Asked& /*asked*/) {
   else
     write_projects(html, counts.projects);
   html.markup("</section>\n</div>\n");
-  return write_page(context.view, {.section = Section::corpus, .title = "maintserve", .live = Live::list}, html);
+  return write_page(context, {.section = Section::corpus, .title = "maintserve", .live = Live::list}, html);
 }
 
 }  // namespace maintner::web

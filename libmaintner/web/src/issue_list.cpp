@@ -113,8 +113,8 @@ Answer issues_page(const Context& context, const Asked& asked, const Repo& repo)
     close_table(html);
     write_paging(html, asked, slice, filter.kind == "pulls" ? "pull requests" : "issues");
   }
-  return write_page(context.view,
-                    {.section = Section::corpus, .title = repo.id() + " \xC2\xB7 issues", .live = Live::list}, html);
+  return write_page(context, {.section = Section::corpus, .title = repo.id() + " \xC2\xB7 issues", .live = Live::list},
+                    html);
 }
 
 }  // namespace maintner::web

@@ -294,7 +294,7 @@ Answer issue_page(const Context& context, const Asked& asked, const Issue& issue
   const Html main = IssueWriter(context, issue).write(asked);
   const std::string title =
       std::string(issue.title()) + " \xC2\xB7 " + issue.repo().id() + "#" + std::to_string(issue.number());
-  return write_page(context.view, {.section = Section::corpus, .title = title, .live = Live::reading}, main);
+  return write_page(context, {.section = Section::corpus, .title = title, .live = Live::reading}, main);
 }
 
 }  // namespace maintner::web

@@ -74,12 +74,10 @@ void write_time(Html& html, const std::optional<Time>& time, std::size_t size) {
   html.text(whole.front() == '@' ? whole : whole.substr(0, size)).markup("</time>");
 }
 
-}  // namespace
-
-Answer write_page(const View& view, const Frame& frame, const Html& main, int status) {
+std::string write_document(const View& view, const std::string& moment, const Frame& frame, const Html& main) {
   Html html;
   write_head(html, frame);
-  html.markup("<body data-version=\"").text(std::to_string(view.version())).markup("\"");
+  html.markup("<body data-moment=\"").text(moment).markup("\"");
   if (frame.live == Live::list) html.markup(" data-live=\"list\"");
   if (frame.live == Live::reading) html.markup(" data-live=\"reading\"");
   html.markup(">\n");
@@ -87,7 +85,22 @@ Answer write_page(const View& view, const Frame& frame, const Html& main, int st
   html.markup("<p id=\"news\" class=\"notice information\" role=\"status\" data-keep hidden></p>\n");
   html.markup("<main id=\"main\">\n").part(main).markup("</main>\n<footer><p>maintserve \xC2\xB7 as of mutation ");
   html.text(count_text(view.mutations())).markup("</p></footer>\n</body>\n</html>\n");
-  return {.status = status, .body = std::move(html).str()};
+  return std::move(html).str();
+}
+
+}  // namespace
+
+std::string moment_of(const View& view, const Catalog& catalog) {
+  return std::to_string(view.version()) + "." + std::to_string(catalog.mutations());
+}
+
+Answer write_page(const Context& context, const Frame& frame, const Html& main) {
+  return {.body = write_document(context.view, moment_of(context.view, context.catalog), frame, main)};
+}
+
+Answer write_error(const View& view, int status, const Html& main) {
+  const Frame frame{.title = std::to_string(status) + " \xC2\xB7 maintserve"};
+  return {.status = status, .body = write_document(view, {}, frame, main)};
 }
 
 void write_crumbs(Html& html, std::initializer_list<std::pair<std::string, std::string>> names_and_paths) {
@@ -262,7 +275,7 @@ void write_states(Html& html, const Asked& asked, std::string_view state, std::s
 void write_lag(Html& html, const Context& context) {
   const std::uint64_t known = context.catalog.mutations();
   if (known == context.view.mutations()) return;
-  html.markup("<p class=\"gap\">");
+  html.markup("<p class=\"gap lag\">");
   if (known == 0)
     html.markup("Not all has been counted yet: what is counted, and what refers to what, comes in a moment.");
   else

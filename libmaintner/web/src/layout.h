@@ -14,6 +14,9 @@
 
 namespace maintner::web {
 
+/// A number for the view, and for how much was counted then: another one if a page may be another one.
+std::string moment_of(const View& view, const Catalog& catalog);
+
 enum class Section { corpus, people, search, sql, other };
 
 /// What a page's script does when there is something new.
@@ -31,7 +34,9 @@ struct Frame {
 };
 
 /// The whole document around `main`.
-Answer write_page(const View& view, const Frame& frame, const Html& main, int status = 200);
+Answer write_page(const Context& context, const Frame& frame, const Html& main);
+/// That of a page that is not there.
+Answer write_error(const View& view, int status, const Html& main);
 
 /// "golang/go / #1": links, the last without one if its address is empty.
 void write_crumbs(Html& html, std::initializer_list<std::pair<std::string, std::string>> names_and_paths);

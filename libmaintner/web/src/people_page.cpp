@@ -199,7 +199,7 @@ Answer people_page(const Context& context, const Asked& asked) {
     write_most(html, counts->authors.size());
     html.markup("</section>\n</div>\n");
   }
-  return write_page(context.view, {.section = Section::people, .title = "People", .live = Live::list}, html);
+  return write_page(context, {.section = Section::people, .title = "People", .live = Live::list}, html);
 }
 
 Answer person_page(const Context& context, const std::string& who) {
@@ -216,7 +216,7 @@ Answer person_page(const Context& context, const std::string& who) {
   html.markup("the corpus does not say who is who.</p>\n<div class=\"halves\">\n")
       .part(person.html())
       .markup("</div>\n");
-  return write_page(context.view, {.section = Section::people, .title = who, .live = Live::list}, html);
+  return write_page(context, {.section = Section::people, .title = who, .live = Live::list}, html);
 }
 
 }  // namespace maintner::web

@@ -98,7 +98,7 @@ Answer error_page(const View& view, int status, const std::string& sentence) {
   Html html;
   html.markup("<h1>").number(status).markup("</h1>\n<p class=\"lead\">").text(build::html::clipped(sentence, 1000));
   html.markup("</p>\n<p><a href=\"/\">To the projects</a></p>\n");
-  return write_page(view, {.title = std::to_string(status) + " \xC2\xB7 maintserve"}, html, status);
+  return write_error(view, status, html);
 }
 
 }  // namespace maintner::web

@@ -183,7 +183,7 @@ Answer search_page(const Context& context, const Asked& asked) {
   write_search_form(html, query);
   const std::string title = query.text.empty() ? "Search" : clipped(query.text, 80) + " \xC2\xB7 search";
   const Frame frame{.section = Section::search, .title = title, .live = Live::reading};
-  if (query.text.empty()) return write_page(context.view, frame, html);
+  if (query.text.empty()) return write_page(context, frame, html);
   const std::size_t page = page_of(asked);
   if (page > kMostPages) throw Refusal(400, "page must be a number from 1 to " + std::to_string(kMostPages) + ".");
   query.limit = page * kHitsPerPage;
@@ -206,7 +206,7 @@ Answer search_page(const Context& context, const Asked& asked) {
     write_hit(html, hits.hits[i], query);
   html.markup("</ol>\n");
   if (slice.pages > 1) write_paging(html, asked, slice, "texts");
-  return write_page(context.view, frame, html);
+  return write_page(context, frame, html);
 }
 
 }  // namespace maintner::web

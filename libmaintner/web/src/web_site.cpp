@@ -142,7 +142,7 @@ io::Task<> WebSite::Impl::send_asset(std::string name, net::Request& request, ne
   co_await response.send(200, type, std::move(bytes));
 }
 
-/// Tells of newer views than the one that was asked from, until the client is gone.
+/// Tells of newer moments than the one that was asked from, until the client is gone.
 io::Task<> WebSite::Impl::send_news(net::Request& request, net::Response& response) {
   if (streams_ >= limits_.streams) {
     std::string sentence = "Too many pages are being told of news at the moment: try again later.";
@@ -168,7 +168,7 @@ io::Task<> WebSite::Impl::send_news(net::Request& request, net::Response& respon
     *gone = true;
     news_.notify_all();
   });
-  if (told.empty()) told = std::to_string(source_.view().version());
+  if (told.empty()) told = moment_of(source_.view(), catalog_);
   std::string text = "retry: 1000\n\n";
   io::Instant sent = clock_.now();
   for (;;) {
@@ -178,7 +178,7 @@ io::Task<> WebSite::Impl::send_news(net::Request& request, net::Response& respon
       text.clear();
     }
     if (*gone || stopping_) co_return;
-    const std::string newest = std::to_string(source_.view().version());
+    const std::string newest = moment_of(source_.view(), catalog_);
     const io::Instant now = clock_.now();
     const bool is_news = newest != told;
     if (is_news && now >= sent + kBetweenNews) {
@@ -229,8 +229,7 @@ io::Task<Answer> WebSite::Impl::page(const Asked& asked, const View& view, const
 
 /// Changes with all that a page is made of: the view, and what has been counted.
 std::string WebSite::Impl::tag_of(const View& view) const {
-  return "\"" + std::to_string(started_.time_since_epoch().count()) + "-" + std::to_string(view.version()) + "-" +
-         std::to_string(catalog_.mutations()) + "\"";
+  return "\"" + std::to_string(started_.time_since_epoch().count()) + "-" + moment_of(view, catalog_) + "\"";
 }
 
 io::Task<> WebSite::Impl::send_page(Asked asked, net::Request& request, net::Response& response) {
@@ -309,6 +308,7 @@ io::Task<> WebSite::Impl::count() {
       trouble = error.what();
     }
     if (!trouble.empty() && source_.log) source_.log("counting failed: " + trouble);
+    news_.notify_all();
     const io::Instant next = clock_.now() + std::max<io::Duration>(kLeastRest, kRest * (clock_.now() - begin));
     while (clock_.now() < next && !stopping_) {
       const io::Alarm alarm = clock_.call_at(executor_, next, [this] { news_.notify_all(); });

@@ -96,7 +96,7 @@ TEST_CASE("who waits for news hears of what came before it asked, and of what co
   const std::string version = std::to_string(world.corpus->view().version());
   CHECK(world.until([&] {
     world.clock.advance(250ms, [&] { world.settle(); });
-    return has(peer->received(), "id: " + version + "\nevent: news\ndata: " + version + "\n\n");
+    return has(peer->received(), "event: news\ndata: " + version + ".");
   }));
 }
 
