@@ -49,7 +49,9 @@ void write_header(Html& html, const Frame& frame) {
   link(Section::sql, "/-/sql", "SQL");
   html.markup("</nav>\n");
   if (frame.section != Section::search) {
-    html.markup("<form class=\"find\" action=\"/-/search\" role=\"search\"><input type=\"search\" name=\"q\" ");
+    html.markup(
+        "<form class=\"find\" action=\"/-/search\" role=\"search\" aria-label=\"Anywhere\"><input type=\"search\" "
+        "name=\"q\" ");
     html.markup("aria-label=\"Search all texts\" placeholder=\"Search, #1, CL 1, a hash\" maxlength=\"1000\"></form>");
   }
   html.markup("</header>\n");

@@ -177,7 +177,7 @@ class MarkdownWriter {
         html_.markup("</code>");
         break;
       case CMARK_NODE_CODE_BLOCK:
-        html_.markup("<pre><code>").text(text).markup("</code></pre>\n");
+        html_.markup("<pre tabindex=\"0\"><code>").text(text).markup("</code></pre>\n");
         break;
       case CMARK_NODE_HTML_BLOCK:
         html_block(text);
@@ -250,7 +250,7 @@ class MarkdownWriter {
     } else if (type == CMARK_NODE_PARAGRAPH) {
       if (!is_tight(node)) html_.markup("<p>");
     } else if (type == CMARK_NODE_HEADING) {
-      heading(node, true);
+      open_heading(node);
     } else if (type == CMARK_NODE_EMPH) {
       html_.markup("<em>");
     } else if (type == CMARK_NODE_STRONG) {
@@ -289,7 +289,7 @@ class MarkdownWriter {
     else if (type == CMARK_NODE_PARAGRAPH)
       html_.markup(is_tight(node) ? Html::Literal("\n") : Html::Literal("</p>\n"));
     else if (type == CMARK_NODE_HEADING)
-      heading(node, false);
+      close_heading();
     else if (type == CMARK_NODE_EMPH)
       html_.markup("</em>");
     else if (type == CMARK_NODE_STRONG)
@@ -326,16 +326,13 @@ class MarkdownWriter {
     html_.markup(">\n");
   }
 
-  /// The page has headings of its own: the highest here is below them.
-  void heading(cmark_node* node, bool open) {
-    const int level = cmark_node_get_heading_level(node);
-    if (open)
-      html_.markup(level == 1 ? Html::Literal("<h3>") : level == 2 ? Html::Literal("<h4>") : Html::Literal("<h5>"));
-    else
-      html_.markup(level == 1   ? Html::Literal("</h3>\n")
-                   : level == 2 ? Html::Literal("</h4>\n")
-                                : Html::Literal("</h5>\n"));
+  /// The page has a heading of its own: the highest here is below it, and none is left out.
+  void open_heading(cmark_node* node) {
+    constexpr int kLowest = 6;
+    heading_ = std::min({cmark_node_get_heading_level(node) + 1, heading_ + 1, kLowest});
+    html_.markup("<h").number(heading_).markup(">");
   }
+  void close_heading() { html_.markup("</h").number(heading_).markup(">\n"); }
 
   /// Links do not stand in links; one that leads nowhere it may is its text.
   void open_link(cmark_node* node, bool image) {
@@ -365,6 +362,7 @@ class MarkdownWriter {
   const Context& context_;
   const Surroundings& around_;
   int depth_ = 0, links_ = 0;
+  int heading_ = 1;           ///< that written last
   std::vector<bool> opened_;  ///< of each link that is open, whether it has an element
 };
 

@@ -182,7 +182,7 @@ Answer search_page(const Context& context, const Asked& asked) {
   html.markup("<h1>Search</h1>\n");
   write_search_form(html, query);
   const std::string title = query.text.empty() ? "Search" : clipped(query.text, 80) + " \xC2\xB7 search";
-  const Frame frame{.section = Section::search, .title = title, .live = Live::reading};
+  const Frame frame{.section = Section::search, .title = title};
   if (query.text.empty()) return write_page(context, frame, html);
   const std::size_t page = page_of(asked);
   if (page > kMostPages) throw Refusal(400, "page must be a number from 1 to " + std::to_string(kMostPages) + ".");

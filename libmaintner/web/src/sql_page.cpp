@@ -245,8 +245,7 @@ Answer sql_page(const Context& context, const Asked& asked) {
   write_statement_form(html, statement, chart);
   if (!trimmed(statement).empty()) write_result(html, context, statement, chart);
   write_saved(html, all, saved);
-  return write_page(context, {.section = Section::sql, .title = "SQL \xC2\xB7 maintserve", .live = Live::reading},
-                    html);
+  return write_page(context, {.section = Section::sql, .title = "SQL \xC2\xB7 maintserve"}, html);
 }
 
 }  // namespace maintner::web

@@ -48,13 +48,14 @@ struct Texts : WebWorld {
 
 TEST_CASE("Markdown becomes elements") {
   Texts world;
-  CHECK(has(world.markdown("# Title\n\ntext"), "<h3>Title</h3>\n<p>text</p>"));
+  CHECK(has(world.markdown("# Title\n\ntext"), "<h2>Title</h2>\n<p>text</p>"));
+  CHECK(has(world.markdown("### low\n\n# high\n\n### low"), "<h2>low</h2>\n<h2>high</h2>\n<h3>low</h3>"));
   CHECK(has(world.markdown("a\nb"), "a<br>\nb"));
   CHECK(has(world.markdown("~~gone~~ **b** *e*"), "<del>gone</del> <strong>b</strong> <em>e</em>"));
   CHECK(has(world.markdown("| a | b |\n|---|---|\n| 1 | 2 |"), "<td>1</td><td>2</td>"));
   CHECK(has(world.markdown("- [x] done\n- [ ] not"), "checked>"));
   CHECK(has(world.markdown("3. c\n4. d"), "<ol start=\"3\">"));
-  CHECK(has(world.markdown("```go\na < b #1\n```"), "<pre><code>a &lt; b #1\n</code></pre>"));
+  CHECK(has(world.markdown("```go\na < b #1\n```"), "<pre tabindex=\"0\"><code>a &lt; b #1\n</code></pre>"));
   CHECK(has(world.markdown("> quoted"), "<blockquote>"));
 }
 
