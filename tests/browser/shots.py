@@ -2,7 +2,7 @@
 
     shots.py OUTPUT-DIRECTORY AXE.MIN.JS      (./dev shots calls it)
 
-Starts a made-up farm. Fails on a violation that axe-core finds, on anything that the browser complains about, on a page
+Starts a made-up farm, then a made-up corpus. Fails on a violation that axe-core finds, on anything that the browser complains about, on a page
 that is wider than the phone, and if hostile text got a script to run. Prints the weight of each page and how long the
 server took for it.
 """
@@ -16,6 +16,7 @@ import time
 import urllib.request
 
 from browser import Browser
+from made_up_corpus import MadeUpCorpus
 from made_up_farm import MadeUpFarm
 
 SCREENS = [("desk", 1280, 900), ("phone", 390, 844)]
@@ -103,6 +104,13 @@ def main():
                 if name != "missing":
                     weigh(farm, name, path)
             farm.release()
+        with MadeUpCorpus(pathlib.Path(directory) / "corpus") as corpus:
+            for name, path in corpus.pages().items():
+                browser.console()
+                browser.get(corpus.url(path))
+                shots.take(browser, name)
+            for name, path in corpus.pages().items():
+                weigh(corpus, name, path)
     for fault in shots.faults:
         print(fault)
     print(f"shots: {len(list(shots.output.glob('*.png')))} pictures in {shots.output}, {len(shots.faults)} faults")
