@@ -187,6 +187,22 @@ TEST_CASE("a change has its message, votes, reviewers, patch sets and files") {
   CHECK(has(world.body("/-/gerrit/code.example.org/a%2Fb/9"), "elsewhere"));
 }
 
+TEST_CASE("a private change has no page, is in no list, and is named nowhere") {
+  WebWorld world;
+  world.records.issue("go", 1, [](GithubIssueMutation& issue) { issue.title = "the issue"; });
+  world.records.change("go.googlesource.com/go", 7, "new\nPrivate: true", "a secret\n\nFixes golang/go#1\n");
+  world.load();
+  CHECK(world.page("/go.googlesource.com/go/7").status == 404);
+  CHECK(world.page("/go.googlesource.com/go/7/files").status == 404);
+  for (const char* const target :
+       {"/go.googlesource.com/go?state=all", "/golang/go/1", "/-/people/ann%40example.org", "/-/search?q=7"}) {
+    CAPTURE(target);
+    CHECK(!has(world.page(target).body, "CL 7"));
+    CHECK(!has(world.page(target).body, "/go.googlesource.com/go/7"));
+  }
+  CHECK(has(world.body("/"), ">0</a>"));
+}
+
 TEST_CASE("a commit is found by its hash, or by the beginning of it, and says whose patch set it is") {
   Small world;
   const std::string hash = LogWriter::hash_of(7, 'a');
