@@ -1,5 +1,6 @@
 """maintserve: pages of a log that somebody writes, also by way of maintnerd, by TLS, and while it is loaded anew."""
 
+import http.client
 import pathlib
 import signal
 import ssl
@@ -117,13 +118,12 @@ class Maintserve(unittest.TestCase):
         for how in (signal.SIGTERM, signal.SIGINT):
             process, url = self.serve("-log", self.log, "-sql-time", "1h")
             endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
-            host = urllib.parse.urlsplit(url).netloc
-            asking = subprocess.Popen(["curl", "-s", "-o", "/dev/null", f"http://{host}/-/sql?" + urllib.parse.urlencode({"q": endless})])
-            self.addCleanup(asking.kill)
+            asking = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=20)
+            self.addCleanup(asking.close)
+            asking.request("GET", "/-/sql?" + urllib.parse.urlencode({"q": endless}))
             with urllib.request.urlopen(f"{url}-/events", timeout=20):
                 self.get(url)
                 self.assertEqual(self.end(process, how), 0)
-            asking.wait(timeout=20)
 
     def test_statements_of_a_directory_are_offered_and_limits_are_kept(self):
         queries = self.directory / "queries"
