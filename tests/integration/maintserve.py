@@ -137,6 +137,9 @@ class Maintserve(unittest.TestCase):
         self.assertIn("it takes longer than 100 ms", page)
         page = self.get(url + "-/sql?" + urllib.parse.urlencode({"q": endless + "i FROM n"}))
         self.assertIn("2 rows; what follows is left out", page)
+        _, url = self.serve("-log", self.log, "-sql-time", "1m", "-sql-memory", "16")
+        page = self.get(url + "-/sql?" + urllib.parse.urlencode({"q": endless + "count(*) FROM (SELECT i FROM n ORDER BY hex(i))"}))
+        self.assertIn("it takes more memory than it may", page)
 
     def test_what_is_of_no_use_is_said(self):
         for args, code, sentence in (

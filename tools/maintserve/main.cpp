@@ -3,6 +3,7 @@
 
 #include <build/base/cli.h>
 #include <io/tls.h>
+#include <maintner/sql.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -14,10 +15,11 @@
 namespace {
 
 constexpr int kExitTrouble = 1;
-constexpr std::int64_t kMostRows = 100'000, kMostAtOnce = 64;
+constexpr std::int64_t kMostRows = 100'000, kMostAtOnce = 64, kMostMib = 1 << 20;
 
 struct Numbers {
   std::int64_t sql_rows = static_cast<std::int64_t>(maintner::WebSiteLimits{}.sql_rows);
+  std::int64_t sql_mib = 512;
   std::int64_t at_once = static_cast<std::int64_t>(maintner::WebSiteLimits{}.at_once);
 };
 
@@ -37,6 +39,7 @@ std::optional<int> parse_flags(int argc, char** argv, maintserve::Options& optio
            "SQL statements for everybody: files *.sql, which begin with \"-- TITLE\"");
   cli.duration("sql-time", options.limits.sql_time, "DURATION", "how long a statement may take");
   cli.integer("sql-rows", numbers.sql_rows, "N", "how many rows of it are shown", 1, kMostRows);
+  cli.integer("sql-memory", numbers.sql_mib, "MIB", "how much memory all statements together may take", 1, kMostMib);
   cli.integer("at-once", numbers.at_once, "N", "how many statements, and how many searches, run at the same time", 1,
               kMostAtOnce);
   cli.path("tls-cert", options.certificate, "FILE", "serve TLS, with this certificate (PEM, leaf first)");
@@ -51,6 +54,7 @@ std::optional<int> parse_flags(int argc, char** argv, maintserve::Options& optio
     return cli.usage_error("-tls-cert and -tls-key go together");
   if (!source.log.empty() && cli.given("server")) return cli.usage_error("-log and -server exclude each other");
   options.limits.sql_rows = static_cast<std::size_t>(numbers.sql_rows);
+  maintner::SqlTables::limit_memory(static_cast<std::uint64_t>(numbers.sql_mib) << 20U);
   options.limits.at_once = static_cast<std::size_t>(numbers.at_once);
   source.follower.trust = io::trust_in(ca_file, "");
   source.follower.environment = [](const std::string& name) -> std::optional<std::string> {
