@@ -146,6 +146,7 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
     throw SqlError(SqlError::Kind::wrong, "it has parameters, and there are no values for them");
   const int columns = sqlite3_column_count(prepared.statement);
   std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(columns));
   for (int i = 0; i < columns; ++i) names.emplace_back(sqlite3_column_name(prepared.statement, i));
   std::vector<SqlValue> row(static_cast<std::size_t>(columns));
   for (std::uint64_t rows = 0;; ++rows) {

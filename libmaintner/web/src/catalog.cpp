@@ -397,6 +397,7 @@ std::pair<std::vector<CommentPlace>, std::size_t> Catalog::comments_by(std::int6
       found->second.begin(), found->second.end(), newest.begin(), newest.end(),
       [](const Said& a, const Said& b) { return std::tie(b.seconds, b.id) < std::tie(a.seconds, a.id); });
   std::vector<CommentPlace> places;
+  places.reserve(newest.size());
   for (const Said& one : newest)
     places.push_back({impl_->repos[one.repo].owner, impl_->repos[one.repo].name, one.issue, one.id, one.seconds});
   return {std::move(places), found->second.size()};

@@ -145,7 +145,7 @@ std::string name_of_person(const Context& context, std::string_view person) {
   const std::string_view name = person_name(person), email = person_email(person);
   const std::int64_t account = account_id_of(email);
   if (account >= 0 && (name.empty() || name.starts_with("Gerrit User "))) {
-    const std::string known = context.catalog.account_name(account);
+    std::string known = context.catalog.account_name(account);
     if (!known.empty()) return known;
   }
   return std::string(name.empty() ? (email.empty() ? person : email) : name);

@@ -57,7 +57,7 @@ std::size_t page_of(const Asked& asked) {
 }
 
 std::string state_of(const Asked& asked) {
-  const std::string state = asked.query.get("state");
+  std::string state = asked.query.get("state");
   if (state.empty()) return "open";
   if (state != "open" && state != "closed" && state != "all")
     throw Refusal(400, "state must be open, closed or all, and is \"" + build::html::clipped(state, 50) + "\".");

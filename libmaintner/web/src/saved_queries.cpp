@@ -54,6 +54,7 @@ std::vector<SavedQuery> saved_queries(const std::filesystem::path& directory) {
       all[name] = saved_query(name, std::move(text));
     }
   std::vector<SavedQuery> list;
+  list.reserve(all.size());
   for (auto& [name, query] : all) list.push_back(std::move(query));
   return list;
 }
