@@ -87,12 +87,9 @@ void write_change_row(Html& html, const Context& context, const Change& change) 
 Answer changes_page(const Context& context, const Asked& asked, const Project& project) {
   const ChangeFilter filter = change_filter(asked);
   std::vector<Change> all = find_changes(project, filter.query);
-  const auto open = static_cast<std::size_t>(
-      std::count_if(all.begin(), all.end(), [](const Change& change) { return is_open(change.status()); }));
-  const std::size_t closed = all.size() - open;
-  if (filter.state != "all")
-    std::erase_if(all,
-                  [want = filter.state == "open"](const Change& change) { return is_open(change.status()) != want; });
+  const std::size_t found = all.size();
+  const std::size_t open = keep_state(all, filter.state, [](const Change& change) { return is_open(change.status()); });
+  const std::size_t closed = found - open;
   const Slice slice = slice_of(asked, all.size(), kChangesPerPage);
 
   const std::string name(project.full_name());

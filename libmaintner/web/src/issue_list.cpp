@@ -93,11 +93,9 @@ void write_issue_row(Html& html, const Issue& issue) {
 Answer issues_page(const Context& context, const Asked& asked, const Repo& repo) {
   const IssueFilter filter = issue_filter(asked);
   std::vector<Issue> all = find_issues(repo, filter.query);
-  const auto open = static_cast<std::size_t>(
-      std::count_if(all.begin(), all.end(), [](const Issue& issue) { return !issue.closed(); }));
-  const std::size_t closed = all.size() - open;
-  if (filter.state != "all")
-    std::erase_if(all, [want = filter.state == "closed"](const Issue& issue) { return issue.closed() != want; });
+  const std::size_t found = all.size();
+  const std::size_t open = keep_state(all, filter.state, [](const Issue& issue) { return !issue.closed(); });
+  const std::size_t closed = found - open;
   const Slice slice = slice_of(asked, all.size(), kIssuesPerPage);
 
   Html html;

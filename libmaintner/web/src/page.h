@@ -92,6 +92,19 @@ std::size_t page_of(const Asked& asked);
 /// "open", "closed" or "all", the first if nothing is said. Throws Refusal 400.
 std::string state_of(const Asked& asked);
 
+/// Keeps those of `state`, which is what state_of() gives, and says how many are open. Looks at each once.
+template <class Thing, class IsOpen>
+std::size_t keep_state(std::vector<Thing>& things, std::string_view state, IsOpen is_open) {
+  std::size_t open = 0, kept = 0;
+  for (const Thing& thing : things) {
+    const bool this_one = is_open(thing);
+    if (this_one) ++open;
+    if (state == "all" || this_one == (state == "open")) things[kept++] = thing;
+  }
+  things.erase(things.begin() + static_cast<std::ptrdiff_t>(kept), things.end());
+  return open;
+}
+
 /// What a list shows of all.
 struct Slice {
   std::size_t page = 1, begin = 0, end = 0, total = 0, pages = 1;

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -423,4 +424,27 @@ TEST_CASE("the schema is what the tables are") {
     CHECK_FALSE(world.ask("SELECT * FROM " + statement.substr(name, end - name + 1)).starts_with("error: "));
   }
   CHECK(SqlTables::schema().size() == 19);
+}
+
+TEST_CASE("a mistake says at which byte it is, also behind a statement that is right") {
+  World world;
+  const auto place = [&](std::string_view statement) -> std::optional<std::size_t> {
+    try {
+      world.tables.run(world.corpus->view(), statement, {}, [](const auto&, auto) { return true; });
+    } catch (const SqlError& error) {
+      return error.place();
+    }
+    return std::nullopt;
+  };
+  CHECK(place("SELECT what FROM issues") == 7);
+  CHECK(place("SELECT 1; SELECT what FROM issues") == 17);
+  CHECK(place("SELECT number FROM issues") == std::nullopt);
+}
+
+TEST_CASE("a statement that is stopped says so, and the next one runs") {
+  World world;
+  std::atomic<bool> stop = true;
+  const std::string endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
+  CHECK(world.ask(endless, {.time = 1h, .stop = &stop}) == "error: it was stopped");
+  CHECK(world.ask("SELECT 1") == "1");
 }
