@@ -44,8 +44,9 @@ int allow(void* running, int action, const char* /*a*/, const char* b, const cha
 
 struct SqlTables::Impl {
   Impl() {
+    // "memdb": what does not fit a sort's own memory would otherwise go to files, to whose size there is no limit.
     if (sqlite3_open_v2(":memory:", &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX,
-                        nullptr) != SQLITE_OK) {
+                        "memdb") != SQLITE_OK) {
       sqlite3_close(database);
       throw std::runtime_error("SQLite cannot be used");
     }
@@ -58,8 +59,6 @@ struct SqlTables::Impl {
     sqlite3_limit(database, SQLITE_LIMIT_COMPOUND_SELECT, kTerms);
     sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
     sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    // What is sorted and grouped stays in memory: there is no limit to what it would take on a disk.
-    sqlite3_exec(database, "PRAGMA temp_store = MEMORY", nullptr, nullptr, nullptr);
     sqlite3_set_authorizer(database, allow, &running);
     sqlite3_progress_handler(
         database, kStepsBetweenLooks, [](void* impl) { return static_cast<const Impl*>(impl)->over() ? 1 : 0; }, this);
