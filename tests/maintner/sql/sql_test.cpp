@@ -391,6 +391,29 @@ TEST_CASE("statements that are none, and limits") {
   CHECK(world.ask("SELECT count(*) FROM issues") == "19");
 }
 
+TEST_CASE("lengths are what SQLite says they are") {
+  World world;
+  for (const auto& [value, length] :
+       std::vector<std::pair<std::string, std::string>>{{"NULL", "NULL"},
+                                                        {"''", "0"},
+                                                        {"'a'", "1"},
+                                                        {"'na\xc3\xafve, and more than eight bytes'", "32"},
+                                                        {"12", "2"},
+                                                        {"1.5", "3"},
+                                                        {"x'00ff'", "2"},
+                                                        {"CAST(x'610062' AS TEXT)", "1"},
+                                                        {"CAST(x'80' AS TEXT)", "1"},
+                                                        {"CAST(x'8080' AS TEXT)", "2"},
+                                                        {"CAST(x'c3a9' AS TEXT)", "1"},
+                                                        {"CAST(x'c380808061' AS TEXT)", "2"},
+                                                        {"CAST(x'6161616161616161c3' AS TEXT)", "9"},
+                                                        {"CAST(x'61616161616161c3a961616161616161' AS TEXT)", "15"}})
+    CHECK(world.ask("SELECT length(" + value + ")") == length);
+  CHECK(world.ask("SELECT sum(length(body)) FROM comments") ==
+        world.ask("SELECT sum(length(CAST(body AS BLOB))) FROM comments"));
+  CHECK(world.ask("SELECT length(1, 2)").starts_with("error: wrong number of arguments"));
+}
+
 TEST_CASE("a statement that keeps too much") {
   World world;
   const std::string much =
