@@ -179,6 +179,11 @@ std::string HostPort::str() const {
   return (brackets ? "[" + host + "]" : host) + ":" + port;
 }
 
+HostPort HostPort::for_visitors(std::uint16_t own_port) const {
+  const bool everywhere = host.empty() || host == "0.0.0.0" || host == "::";
+  return {everywhere ? "localhost" : host, std::to_string(own_port)};
+}
+
 // ---- listening ----
 
 struct TcpListener::Impl {

@@ -41,14 +41,6 @@ constexpr std::size_t kTableCommits = 50;
 constexpr io::Duration kStopLimit = std::chrono::seconds{10};
 constexpr io::Duration kTokenRetry = std::chrono::seconds{5};
 
-/// The address people type: a listener on every address is reached by the machine's own name.
-std::string address_of(const std::string& listen, std::uint16_t port) {
-  io::HostPort address = io::HostPort::parse(listen);
-  if (address.host.empty() || address.host == "0.0.0.0" || address.host == "::") address.host = "localhost";
-  address.port = std::to_string(port);
-  return address.str();
-}
-
 }  // namespace
 
 config::FarmConfig load_config(const std::filesystem::path& file) {
@@ -195,11 +187,11 @@ struct Program::Impl {
   }
 
   void announce() {
-    const std::string secure = address_of(config_.listen, listener_.port());
+    const std::string secure = io::HostPort::parse(config_.listen).for_visitors(listener_.port()).str();
     std::string ready = "https=" + secure + "\n";
     log_.info("serving workers and pages", {{"url", "https://" + secure + "/"}});
     if (web_) {
-      const std::string plain = address_of(config_.web_listen, web_->port());
+      const std::string plain = io::HostPort::parse(config_.web_listen).for_visitors(web_->port()).str();
       ready += "http=" + plain + "\n";
       log_.info("serving pages without TLS", {{"url", "http://" + plain + "/"}});
     }

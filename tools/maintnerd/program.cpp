@@ -5,14 +5,12 @@
 #include <io/blocking_pool.h>
 #include <io/clock.h>
 #include <io/event_loop.h>
-#include <io/stoppable.h>
+#include <io/repeated_job.h>
 #include <io/tcp.h>
 #include <io/tls.h>
 #include <maintner/log_copier.h>
 #include <maintner/log_server.h>
 #include <maintner/segment_store.h>
-
-#include <boost/system/system_error.hpp>
 
 #include <csignal>
 #include <cstdint>
@@ -61,13 +59,13 @@ struct Program::Impl {
                  [this](const std::string& sentence) { log_.warning(sentence); }),
         store_(options_.data_dir, static_cast<std::uint64_t>(options_.segment_size)),
         logs_(loop_.executor(), clock_, pool_, store_),
+        copying_(
+            loop_.executor(), clock_, pool_, {kLook, kRetry}, [this] { copier_->copy(); }, ears()),
         listener_(loop_.executor(), io::HostPort::parse(options_.listen)),
         server_(
             loop_.executor(), clock_,
             [this](net::Request& request, net::Response& response) { return router_(request, response); }, limits(),
-            [this](const std::string& sentence) { log_.warning(sentence); }),
-        copying_(loop_.executor()),
-        copied_(loop_.executor()) {
+            [this](const std::string& sentence) { log_.warning(sentence); }) {
     if (store_.cut() > 0)
       log_.warning("a record that was not whole was cut off the last segment",
                    {{"bytes", std::to_string(store_.cut())}});
@@ -87,18 +85,23 @@ struct Program::Impl {
       if (!std::exchange(stopping_, true)) io::spawn(loop_.executor(), stop(), fatal);
     });
     io::spawn(loop_.executor(), server_.serve(listener_, tls_ ? &*tls_ : nullptr), fatal);
-    if (copier_) io::spawn(loop_.executor(), keep_copying(), fatal);
+    if (copier_) io::spawn(loop_.executor(), copying_.run(), fatal);
     announce();
     loop_.run();
     return exit_code_;
   }
 
  private:
+  io::RepeatedJob::Ears ears() {
+    return {[this](const std::string& why) {
+              log_.error("the log is not copied any more: it is tried again", {{"why", why}});
+            },
+            [this] { log_.info("the log is copied again"); }};
+  }
+
   void announce() {
-    io::HostPort address = io::HostPort::parse(options_.listen);
-    if (address.host.empty() || address.host == "0.0.0.0" || address.host == "::") address.host = "localhost";
-    address.port = std::to_string(listener_.port());
-    const std::string url = (tls_ ? "https://" : "http://") + address.str() + "/logs";
+    const std::string address = io::HostPort::parse(options_.listen).for_visitors(listener_.port()).str();
+    const std::string url = (tls_ ? "https://" : "http://") + address + "/logs";
     const auto list = store_.segments();
     log_.info(
         "serving a log",
@@ -107,35 +110,9 @@ struct Program::Impl {
     service_.ready("serving a log");
   }
 
-  io::Task<> keep_copying() {
-    is_copying_ = true;
-    bool failing = false;
-    while (!copying_.stopped()) {
-      std::string trouble;
-      try {
-        auto job = [this] { copier_->copy(); };
-        co_await pool_.run(job);
-      } catch (const std::exception& error) {
-        trouble = error.what();
-      }
-      if (!trouble.empty() && !failing)
-        log_.error("the log is not copied any more: it is tried again", {{"why", trouble}});
-      if (trouble.empty() && failing) log_.info("the log is copied again");
-      failing = !trouble.empty();
-      try {
-        co_await copying_.run(clock_.sleep_for(failing ? kRetry : kLook));
-      } catch (const boost::system::system_error&) {
-        break;
-      }
-    }
-    is_copying_ = false;
-    copied_.notify_all();
-  }
-
   io::Task<> stop() {
     service_.stopping("ending");
-    copying_.stop();
-    while (is_copying_) co_await copied_.wait();
+    co_await copying_.stop();
     co_await server_.stop(logs_.waiting() > 0 ? io::Duration{0} : kGrace);
     loop_.stop();
   }
@@ -154,18 +131,17 @@ struct Program::Impl {
   io::RealClock clock_;
   base::Logger log_;
   io::EventLoop loop_;
-  io::BlockingPool pool_;
   io::ServiceManager service_;
   maintner::SegmentStore store_;
   std::optional<maintner::LogCopier> copier_;
   maintner::LogServer logs_;
+  io::RepeatedJob copying_;
+  io::BlockingPool pool_;  ///< goes before those who have jobs in it
   std::optional<io::TlsServerContext> tls_;
   io::TcpListener listener_;
   net::Router router_;
   net::Server server_;
-  io::Stoppable copying_;
-  io::Event copied_;
-  bool is_copying_ = false, stopping_ = false;
+  bool stopping_ = false;
   int exit_code_ = 0;
 };
 

@@ -4,14 +4,12 @@
 #include <build/net/server.h>
 #include <io/blocking_pool.h>
 #include <io/clock.h>
-#include <io/event.h>
 #include <io/event_loop.h>
-#include <io/stoppable.h>
+#include <io/repeated_job.h>
 #include <io/tcp.h>
 #include <io/tls.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <csignal>
 #include <exception>
@@ -38,8 +36,8 @@ struct Program::Impl {
       : options_(std::move(options)),
         log_([this] { return clock_.wall_now(); }, options_.logging),
         service_(loop_.executor(), clock_, options_.service, warn()),
-        looking_(loop_.executor()),
-        looked_(loop_.executor()),
+        looking_(
+            loop_.executor(), clock_, pool_, {kLook, kRetry}, [this] { source_->look(); }, ears()),
         listener_(loop_.executor(), io::HostPort::parse(options_.listen)),
         site_(loop_.executor(), clock_,
               {.view = [this] { return source_->view(); }, .queries = options_.queries, .log = warn()},
@@ -58,10 +56,7 @@ struct Program::Impl {
       if (!std::exchange(stopping_, true)) io::spawn(loop_.executor(), stop(), fatal);
     });
     io::spawn(loop_.executor(), server_.serve(listener_, tls_ ? &*tls_ : nullptr), fatal);
-    if (!options_.source.log.empty()) {
-      is_looking_ = true;
-      io::spawn(loop_.executor(), keep_looking(), fatal);
-    }
+    if (!options_.source.log.empty()) io::spawn(loop_.executor(), looking_.run(), fatal);
     site_.start();
     announce();
     loop_.run();
@@ -73,44 +68,24 @@ struct Program::Impl {
     return [this](const std::string& sentence) { log_.warning(sentence); };
   }
 
+  io::RepeatedJob::Ears ears() {
+    return {[this](const std::string& why) {
+              log_.error("what is new in the log is not shown: it is tried again", {{"why", why}});
+            },
+            [this] { log_.info("what is new in the log is shown again"); }};
+  }
+
   void announce() {
-    io::HostPort address = io::HostPort::parse(options_.listen);
-    if (address.host.empty() || address.host == "0.0.0.0" || address.host == "::") address.host = "localhost";
-    address.port = std::to_string(listener_.port());
-    const std::string url = (tls_ ? "https://" : "http://") + address.str() + "/";
+    const std::string address = io::HostPort::parse(options_.listen).for_visitors(listener_.port()).str();
+    const std::string url = (tls_ ? "https://" : "http://") + address + "/";
     std::cout << "serving at " << url << std::endl;
     if (!options_.ready_file.empty()) base::write_file_atomically(options_.ready_file, "url=" + url + "\n");
     service_.ready("serving a corpus");
   }
 
-  io::Task<> keep_looking() {
-    bool failing = false;
-    while (!looking_.stopped()) {
-      std::string trouble;
-      try {
-        auto job = [this] { source_->look(); };
-        co_await pool_.run(job);
-      } catch (const std::exception& error) {
-        trouble = error.what();
-      }
-      if (!trouble.empty() && !failing)
-        log_.error("what is new in the log is not shown: it is tried again", {{"why", trouble}});
-      if (trouble.empty() && failing) log_.info("what is new in the log is shown again");
-      failing = !trouble.empty();
-      try {
-        co_await looking_.run(clock_.sleep_for(failing ? kRetry : kLook));
-      } catch (const boost::system::system_error&) {
-        break;
-      }
-    }
-    is_looking_ = false;
-    looked_.notify_all();
-  }
-
   io::Task<> stop() {
     service_.stopping("ending");
-    looking_.stop();
-    while (is_looking_) co_await looked_.wait();
+    co_await looking_.stop();
     co_await site_.stop();
     co_await server_.stop(kGrace);
     loop_.stop();
@@ -132,12 +107,11 @@ struct Program::Impl {
   io::EventLoop loop_;
   io::ServiceManager service_;
   std::optional<io::TlsServerContext> tls_;
-  io::Stoppable looking_;
-  io::Event looked_;
-  bool is_looking_ = false, stopping_ = false;
+  bool stopping_ = false;
   int exit_code_ = 0;
   std::unique_ptr<CorpusSource> source_;
-  io::BlockingPool pool_{1};
+  io::RepeatedJob looking_;
+  io::BlockingPool pool_{1};  ///< goes before those who have jobs in it
   io::TcpListener listener_;
   maintner::WebSite site_;
   net::Server server_;

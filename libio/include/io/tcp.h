@@ -20,6 +20,9 @@ struct HostPort {
   /// Throws std::invalid_argument, naming `text`, if it has no port or unbalanced brackets.
   static HostPort parse(std::string_view text);
   std::string str() const;
+  /// What people type to reach who listens here and got this port: a listener on every address is reached by the
+  /// machine's own name.
+  HostPort for_visitors(std::uint16_t port) const;
 };
 
 /// When a connection to a host that has gone silently (power, cable) ends. Zero leaves the kernel's default.
