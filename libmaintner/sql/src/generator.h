@@ -1,4 +1,4 @@
-// A coroutine that yields one thing after the other. What has a destructor must have a name before it is yielded: g++ 12
+// A coroutine that yields one thing after the other. What has a destructor is named before it is yielded: g++ 12
 // destroys what is made within the expression twice.
 #pragma once
 

@@ -8,9 +8,9 @@
 // is cut all the same kills nobody: what was in it reads as zero bytes, and log_damaged() says so.
 //
 // What loading does is over when the constructor returns: every question takes the time that it takes from then on, and
-// builds nothing for the next, but those of query.h. All lookups are by index: users, repositories, issues, commits, changes, labels,
-// milestones by their key, refs by binary search. Reading all commits is what these take: View::count_people(),
-// View::check(); all that a commit has as ancestors: Commit::has_ancestor().
+// builds nothing for the next, but those of query.h. All lookups are by index: users, repositories, issues, commits,
+// changes, labels, milestones by their key, refs by binary search. Reading all commits is what these take:
+// View::count_people(), View::check(); all that a commit has as ancestors: Commit::has_ancestor().
 #pragma once
 
 #include <build/base/file.h>

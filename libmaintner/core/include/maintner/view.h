@@ -48,8 +48,8 @@ struct Time {
 };
 /// RFC 3339 with the digits that it needs, "2021-02-01T13:00:00Z"; "@" and the seconds where no calendar has it.
 std::string to_string(Time time);
-/// Of RFC 3339, in any zone, "2021-02-01T14:00:00.5+01:00", or of a date, "2021-02-01": when it begins in UTC. Nothing if
-/// it is neither.
+/// Of RFC 3339, in any zone, "2021-02-01T14:00:00.5+01:00", or of a date, "2021-02-01": when it begins in UTC. Nothing
+/// if it is neither.
 std::optional<Time> time_from(std::string_view text);
 
 /// Items in a row, made when they are looked at.

@@ -40,7 +40,8 @@ struct ServerLimits {
   io::Duration tls_handshake_timeout = std::chrono::seconds{10};
   std::size_t max_connections = 1000;  ///< accepted ones; at the cap the one idle for longest makes room, if it has
                                        ///< been so for least_idle; else accepting waits
-  /// Many clients that come at once have all connected before the first is answered: none of them may be taken for idle.
+  /// Many clients that come at once have all connected before the first is answered: none of them may be taken for
+  /// idle.
   io::Duration least_idle = std::chrono::seconds{2};
   std::size_t drain_limit = 256 * 1024;  ///< unread request body that is skipped to keep a connection
   std::size_t read_ahead = 64 * 1024;    ///< bytes kept of further requests while on_client_gone() watches
