@@ -35,6 +35,7 @@ void measure(const char* name, const Question& question, int rounds = kRounds) {
   std::size_t found = 0;
   const double first = seconds_of(question, found);
   std::vector<double> times;
+  times.reserve(static_cast<std::size_t>(rounds));
   for (int i = 0; i < rounds; ++i) times.push_back(seconds_of(question, found));
   std::sort(times.begin(), times.end());
   std::printf("%-28s %9zu %.6f %.6f %.6f %.6f\n", name, found, first, times.front(), times[times.size() / 2],

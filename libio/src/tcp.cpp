@@ -24,7 +24,6 @@ namespace {
 
 using asio::ip::tcp;
 using boost::system::error_code;
-using boost::system::system_error;
 
 std::string text_of(const tcp::endpoint& endpoint) {
   return HostPort{endpoint.address().to_string(), std::to_string(endpoint.port())}.str();

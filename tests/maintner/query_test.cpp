@@ -184,6 +184,7 @@ TEST_CASE("several threads ask views of several ages while the corpus grows") {
   };
   {
     std::vector<std::jthread> threads;
+    threads.reserve(3);
     for (int i = 0; i < 3; ++i) threads.emplace_back(ask);
     for (int i = 0; i < 200 || asked < 6; ++i) {
       project.step(writer);

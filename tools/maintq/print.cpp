@@ -79,6 +79,7 @@ void Printer::row(const std::vector<std::string>& names, std::span<const SqlValu
     return;
   }
   std::vector<std::string> cells;
+  cells.reserve(values.size());
   for (const SqlValue& value : values) cells.push_back(plain(value));
   if (form_ == Form::csv) {
     if (!begun_) csv_line(names);
@@ -100,6 +101,7 @@ void Printer::end(const std::vector<std::string>& names) {
   if (form_ != Form::table) return;
   numeric_.resize(names.size(), false);
   std::vector<std::size_t> widths;
+  widths.reserve(names.size());
   for (const std::string& name : names) widths.push_back(characters_in(name));
   for (const auto& row : rows_)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], characters_in(row[i]));
@@ -114,6 +116,7 @@ void Printer::end(const std::vector<std::string>& names) {
   };
   line(names);
   std::vector<std::string> rules;
+  rules.reserve(widths.size());
   for (const std::size_t width : widths) rules.emplace_back(width, '-');
   line(rules);
   for (const auto& row : rows_) line(row);

@@ -78,7 +78,7 @@ class Search {
     TextHits all;
     all.total = total_;
     keep_newest(found_);
-    for (Found& each : found_) all.hits.push_back(std::move(each.hit));
+    for (const Found& each : found_) all.hits.push_back(each.hit);
     return all;
   }
 

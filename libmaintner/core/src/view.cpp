@@ -35,6 +35,7 @@ std::vector<std::pair<std::string_view, Commit>> View::mercurial_commits() const
   const Table<HgRow>& rows = state().git.hg;
   for (std::uint32_t i = 0; i < rows.size(); ++i) last[state().text(rows[i].hg)] = rows[i].commit;
   std::vector<std::pair<std::string_view, Commit>> all;
+  all.reserve(last.size());
   for (const auto& [hg, commit] : last) all.emplace_back(hg, Commit(state(), commit));
   return all;
 }
