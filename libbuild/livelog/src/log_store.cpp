@@ -56,7 +56,7 @@ io::Task<> Writer::finish() {
 }
 
 LogStore::LogStore(std::filesystem::path directory, io::Executor executor, io::BlockingPool& pool)
-    : directory_(std::move(directory)), executor_(std::move(executor)), pool_(pool) {
+    : directory_(std::move(directory)), executor_(std::move(executor)), pool_(pool), opened_(executor_) {
   base::ensure_private_directory(directory_);
 }
 
@@ -78,9 +78,13 @@ io::Task<std::unique_ptr<Writer>> LogStore::open_writer(model::RunId run) {
   struct Opening {
     std::set<model::RunId>& runs;
     std::set<model::RunId>::iterator entry;
-    ~Opening() { runs.erase(entry); }
+    io::Event& opened;
+    ~Opening() {
+      runs.erase(entry);
+      opened.notify_all();
+    }
   };
-  const Opening opening{opening_, opening_.insert(run).first};
+  const Opening opening{opening_, opening_.insert(run).first, opened_};
   LogPaths paths = paths_of(directory_, run);
   auto open = [paths] { return open_for_writing(paths); };
   OpenLog opened = co_await pool_.run(open);
@@ -123,15 +127,7 @@ io::Task<std::size_t> LogStore::read(model::RunId run, std::uint64_t offset, io:
                                      Follow follow) {
   if (into.size() == 0) throw std::invalid_argument("read of a log into no room");
   const std::span<char> room(static_cast<char*>(into.data()), into.size());
-  if (const std::shared_ptr<Writer::Object> object = growing(run)) {
-    while (offset >= object->size) {
-      if (follow == Follow::no || object->state != Writer::Object::State::growing) co_return 0;
-      co_await object->changed.wait();
-    }
-    const auto part = room.first(std::min<std::uint64_t>(room.size(), object->size - offset));
-    auto read = [object, offset, part] { return read_at(object->file.get(), offset, part, object->paths.open); };
-    co_return co_await pool_.run(read);
-  }
+  if (const auto object = growing(run)) co_return co_await read_growing(object, offset, room, follow);
   if (!is_valid(run)) throw std::out_of_range("there is no log of a run \"" + run.value + "\"");
   const LogPaths paths = paths_of(directory_, run);
   auto read = [paths, offset, room]() -> std::optional<std::size_t> {
@@ -140,8 +136,24 @@ io::Task<std::size_t> LogStore::read(model::RunId run, std::uint64_t offset, io:
     return read_at(found->file.get(), offset, room, found->finished ? paths.finished : paths.open);
   };
   const std::optional<std::size_t> count = co_await pool_.run(read);
+  if (count == 0U && follow == Follow::yes) {
+    // It may be a file that gets its writer just now.
+    while (opening_.contains(run)) co_await opened_.wait();
+    if (const auto object = growing(run)) co_return co_await read_growing(object, offset, room, follow);
+  }
   if (!count) throw std::out_of_range("there is no log of run " + run.value);
   co_return *count;
+}
+
+io::Task<std::size_t> LogStore::read_growing(std::shared_ptr<Writer::Object> object, std::uint64_t offset,
+                                             std::span<char> into, Follow follow) {
+  while (offset >= object->size) {
+    if (follow == Follow::no || object->state != Writer::Object::State::growing) co_return 0;
+    co_await object->changed.wait();
+  }
+  const auto part = into.first(std::min<std::uint64_t>(into.size(), object->size - offset));
+  auto read = [object, offset, part] { return read_at(object->file.get(), offset, part, object->paths.open); };
+  co_return co_await pool_.run(read);
 }
 
 }  // namespace build::livelog

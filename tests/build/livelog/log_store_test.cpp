@@ -179,6 +179,26 @@ TEST_CASE("followers are woken by each append and end with the log") {
   CHECK(info->size == expected.size());
 }
 
+TEST_CASE("who follows a log that is just being opened waits for what is written to it") {
+  Fixture fixture;
+  // One job after the other: the file is made, then looked at, and only then does the store hear that it is there.
+  io::BlockingPool pool{1};
+  LogStore store(fixture.dir / "opened", fixture.loop.executor(), pool);
+  std::unique_ptr<livelog::Writer> writer;
+  const auto open = [&]() -> io::Task<> { writer = co_await store.open_writer(kRun); };
+  std::string seen;
+  int ended = 0;
+  io::spawn(fixture.loop.executor(), open(), rethrow);
+  io::spawn(fixture.loop.executor(), follow_to_end(store, seen, ended), rethrow);
+  while (writer == nullptr) fixture.loop.poll();
+  fixture.run(writer->append(0, "the first line\n"));
+  while (seen.empty() && ended == 0) fixture.loop.poll();
+  CHECK(seen == "the first line\n");
+  fixture.run(writer->finish());
+  while (ended == 0) fixture.loop.poll();
+  CHECK(seen == "the first line\n");
+}
+
 namespace {
 
 io::Task<> after_restart(LogStore& store) {

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 
 namespace build::livelog {
@@ -85,6 +86,8 @@ class LogStore {
 
  private:
   std::shared_ptr<Writer::Object> growing(const model::RunId& run) const;
+  io::Task<std::size_t> read_growing(std::shared_ptr<Writer::Object> object, std::uint64_t offset, std::span<char> into,
+                                     Follow follow);
 
   std::filesystem::path directory_;
   io::Executor executor_;
@@ -92,6 +95,7 @@ class LogStore {
   /// Logs with a writer, and some that had one until lately.
   std::map<model::RunId, std::weak_ptr<Writer::Object>> growing_;
   std::set<model::RunId> opening_;
+  io::Event opened_;  ///< one of them is, or could not be
 };
 
 }  // namespace build::livelog
