@@ -104,6 +104,7 @@ std::vector<TextQuery> text_queries() {
   std::vector<TextQuery> all;
   for (const char* text : {"race", "RACE", "x", "time.sleep", "net/http flaky", "\xc3\xaf", "the-race", "nowhere"}) {
     all.push_back({.text = text, .limit = 10'000});
+    all.push_back({.text = text, .limit = SIZE_MAX});
     all.push_back({.text = text, .words = true, .limit = 20});
   }
   for (const TextKind kind :

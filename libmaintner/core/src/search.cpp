@@ -116,7 +116,8 @@ class Search {
     try {
       for (std::size_t piece = next_++; piece < pieces_.size() && !failed_; piece = next_++) {
         search(piece, found, total);
-        if (found.size() > 2 * query_.limit + kThings) keep_newest(found);
+        // Half of what is sorted goes, or nothing is sorted.
+        if (found.size() > kThings && found.size() / 2 > query_.limit) keep_newest(found);
       }
       const std::lock_guard lock(mutex_);
       total_ += total;

@@ -54,7 +54,7 @@ std::vector<Change> find_changes(const Project& project, const ChangeQuery& quer
 std::vector<std::string_view> reviewers_of(const Change& change);
 
 struct CommitQuery {
-  std::string author = {};  ///< a name or an e-mail address
+  std::string author = {};  ///< a person, as in ChangeQuery
   std::string path = {};    ///< of a file that was changed, with "/" at its end of a directory with such a file
   /// When it was committed: at `from`, or later, and before `until`.
   std::optional<Time> from = {}, until = {};
