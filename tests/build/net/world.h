@@ -10,6 +10,8 @@
 #include <io/event.h>
 #include <io/event_loop.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
@@ -44,6 +46,16 @@ struct World {
   void settle() {
     while (loop.poll() > 0) {
     }
+  }
+  /// Runs what is ready, also what threads make ready, until `condition` holds; for ten seconds at most.
+  template <typename F>
+  bool until(F condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      settle();
+    }
+    return true;
   }
   void advance(io::Duration amount) {
     clock.advance(amount, [this] { settle(); });
@@ -145,6 +157,26 @@ struct ServerWorld : World {
     auto peer = connect();
     peer->send(std::move(request));
     return peer->take();
+  }
+  /// The whole answer to `request`, also if a thread makes it.
+  std::string answer(const std::string& request) {
+    const auto peer = connect();
+    peer->send(request);
+    const bool head_only = request.starts_with("HEAD ");
+    const auto whole = [&] { return is_whole(peer->received(), head_only); };
+    CHECK(until(whole));
+    return peer->take();
+  }
+  std::string get(const std::string& target, const std::string& fields = {}) {
+    return answer("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+  }
+  static bool is_whole(const std::string& text, bool head_only) {
+    const std::size_t end = text.find("\r\n\r\n");
+    if (end == std::string::npos) return false;
+    const std::string name = "Content-Length: ";
+    const std::size_t at = text.find(name);
+    if (head_only || at == std::string::npos || at > end) return true;
+    return text.size() == end + 4 + std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
   }
 
   std::vector<std::string> log;

@@ -5,8 +5,6 @@
 #include <maintner/log_server.h>
 #include <maintner/segment_store.h>
 
-#include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,39 +31,6 @@ struct LogWorld : ServerWorld {
     store.append(payload);
     store.commit();
     settle();
-  }
-
-  /// Runs what is ready, on the loop and on the pool, until `condition` holds; for ten seconds at most.
-  template <typename F>
-  bool until(F condition) {
-    const auto end = std::chrono::steady_clock::now() + 10s;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      settle();
-    }
-    return true;
-  }
-
-  /// The whole answer.
-  std::string answer(const std::string& request) {
-    const auto peer = connect();
-    peer->send(request);
-    const bool head_only = request.starts_with("HEAD ");
-    const auto whole = [&] { return is_whole(peer->received(), head_only); };
-    CHECK(until(whole));
-    return peer->take();
-  }
-  std::string get(const std::string& target, const std::string& fields = {}) {
-    return answer("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
-  }
-
-  static bool is_whole(const std::string& text, bool head_only) {
-    const std::size_t end = text.find("\r\n\r\n");
-    if (end == std::string::npos) return false;
-    const std::string name = "Content-Length: ";
-    const std::size_t at = text.find(name);
-    if (head_only || at == std::string::npos || at > end) return true;
-    return text.size() == end + 4 + std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
   }
 
   TempDir temp;
