@@ -7,42 +7,6 @@
   const body = document.body;
   const news = document.getElementById("news");
 
-  // Makes `into` what `from` is, keeping what is the same.
-  function takeOver(into, from) {
-    if (into.isEqualNode(from)) return;
-    if (into.nodeType !== Node.ELEMENT_NODE) {
-      into.nodeValue = from.nodeValue;
-      return;
-    }
-    for (const { name } of [...into.attributes])
-      if (!from.hasAttribute(name) && !(into.nodeName === "DETAILS" && name === "open")) into.removeAttribute(name);
-    for (const { name, value } of from.attributes)
-      if (into.getAttribute(name) !== value) into.setAttribute(name, value);
-    takeOverChildren(into, from);
-  }
-
-  function takeOverChildren(into, from) {
-    let next = into.firstChild;
-    for (const wanted of [...from.childNodes]) {
-      const named = wanted.id ? [...into.children].find((child) => child.id === wanted.id) : null;
-      if (named) {
-        if (named === next) next = next.nextSibling;
-        else into.insertBefore(named, next);
-        takeOver(named, wanted);
-      } else if (next && next.nodeName === wanted.nodeName && !next.id && !wanted.id) {
-        takeOver(next, wanted);
-        next = next.nextSibling;
-      } else {
-        into.insertBefore(document.importNode(wanted, true), next);
-      }
-    }
-    while (next) {
-      const gone = next;
-      next = next.nextSibling;
-      gone.remove();
-    }
-  }
-
   // What the server sends, to be compared with: fields may have been written into meanwhile, and rows come.
   let shown = document.getElementById("main").cloneNode(true);
 
