@@ -152,7 +152,9 @@ std::vector<std::string> SqlTables::run(const View& view, std::string_view state
   const auto check = [&](int code, std::string_view part) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
     if (code == SQLITE_INTERRUPT && impl_->stopped()) throw SqlError(SqlError::Kind::stopped, "it was stopped");
-    if (code == SQLITE_NOMEM) throw SqlError(SqlError::Kind::wrong, "it takes more memory than it may");
+    // SQLITE_FULL: what a sort spills, in "memdb", has a limit of its own, a gigabyte.
+    if (code == SQLITE_NOMEM || code == SQLITE_FULL)
+      throw SqlError(SqlError::Kind::wrong, "it takes more memory than it may");
     if (code == SQLITE_INTERRUPT)
       throw SqlError(SqlError::Kind::too_long, "it takes longer than " + seconds_of(limits.time));
     std::string text = impl_->running.trouble.empty() ? sqlite3_errmsg(impl_->database) : impl_->running.trouble;

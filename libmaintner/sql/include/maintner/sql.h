@@ -69,7 +69,8 @@ class SqlTables {
   std::vector<std::string> run(const View& view, std::string_view statement, const SqlLimits& limits, const Take& take);
 
   /// How much memory, in bytes, all statements of the process together may take for what they sort, group and keep; one
-  /// that needs more is wrong. For all of SQLite's that the process has. 0, as at first: no limit.
+  /// that needs more is wrong. For all of SQLite that the process has. 0, as at first: no limit. What one statement
+  /// sorts has a limit of a gigabyte besides.
   static void limit_memory(std::uint64_t bytes);
 
   /// The tables, as CREATE TABLE statements, one each.
